@@ -1,0 +1,294 @@
+"""Environments: which TimescaleDB servers there are, and where each setting came from.
+
+Three sources, the first that names an environment wins: ``--environment`` or ``MS5OPS_ENVIRONMENT``;
+the variables ``DB_HOST``, ``DB_PORT``, ``DB_NAME``, ``DB_USER``, ``DB_PASSWORD`` (as environment
+``DB_HOST``); ``ms5ops.toml``. With none of them the embedded sandbox is used.
+
+A key that is not known is refused with its nearest match, so that a misspelt ``protected`` never
+passes for an unprotected server.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime, time
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from ms5ops import paths
+from ms5ops.errors import ConfigError
+
+SANDBOX = "sandbox"
+VARIABLES = "DB_HOST"
+DATABASE_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD")
+
+Purpose = Literal["read", "deploy"]
+
+
+class MaintenanceWindow(BaseModel):
+    """A daily span of local time, possibly over midnight, in which changes may run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: time
+    end: time
+    zone: str = "UTC"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Accepts the short form ``22:00-06:00`` or ``22:00-06:00 Europe/Berlin`` as well as a table."""
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)(?:\s+(\S+))?", value.strip())
+        if match is None:
+            raise ValueError(f"{value!r} is not a window (an example is 22:00-06:00 Europe/Berlin)")
+        return {"start": match[1], "end": match[2], "zone": match[3] or "UTC"}
+
+    @model_validator(mode="after")
+    def _zone_exists(self) -> "MaintenanceWindow":
+        try:
+            ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError(f"{self.zone!r} is not a time zone (an example is Europe/Berlin)") from error
+        return self
+
+    def contains(self, instant: datetime) -> bool:
+        """Whether ``instant`` (aware) lies in the window; start counts, end does not."""
+        local = instant.astimezone(ZoneInfo(self.zone)).time()
+        if self.start <= self.end:
+            return self.start <= local < self.end
+        return local >= self.start or local < self.end
+
+    def __str__(self) -> str:
+        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+
+
+class Credential(BaseModel):
+    """A role and where its password is kept; the password itself is read only when a connection is made."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    user: str
+    password_env: str | None = None
+    password_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Credential":
+        if self.password_env and self.password_file:
+            raise ValueError("give password_env or password_file, not both")
+        return self
+
+    def password(self) -> SecretStr | None:
+        """The password, or None where the server asks for none (or ~/.pgpass holds it).
+
+        Raises ConfigError when the variable or file that should hold it does not.
+        """
+        if self.password_env:
+            if self.password_env not in os.environ:
+                raise ConfigError(
+                    f"The password of {self.user} should be in the variable {self.password_env}, which is not set.",
+                    f"Export {self.password_env}, or name another variable in ms5ops.toml.",
+                )
+            return SecretStr(os.environ[self.password_env])
+        if self.password_file:
+            try:
+                return SecretStr(self.password_file.expanduser().read_text().rstrip("\r\n"))
+            except OSError as error:
+                raise ConfigError(
+                    f"The password file {self.password_file} of {self.user} cannot be read ({error.strerror}).",
+                    "Check the path and its permissions, or name another file in ms5ops.toml.",
+                ) from error
+        return None
+
+
+SslMode = Literal["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+
+
+class Environment(BaseModel):
+    """One server: address, the reading role, and (apart from it) the role that may change it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str
+    port: Annotated[int, Field(ge=1, le=65535)] = 5432
+    database: str = "factory_telemetry"
+    # "schema" itself is a method of pydantic's models.
+    schema_name: str = Field("factory_telemetry", alias="schema")
+    sslmode: SslMode = "prefer"
+    read: Credential
+    deploy: Credential | None = None
+    maintenance_window: MaintenanceWindow = MaintenanceWindow(start=time(22), end=time(6))
+    protected: bool = False
+
+
+class Console(BaseModel):
+    """Settings of the console itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    snapshot_every_minutes: Annotated[int, Field(ge=0, le=1440)] = 15
+    """How often the running console stores a snapshot; 0 leaves it to ``collect`` from cron."""
+
+
+class ConfigFile(BaseModel):
+    """The whole of ms5ops.toml."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    default_environment: str | None = None
+    console: Console = Console()
+    environments: dict[str, Environment] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> "ConfigFile":
+        if self.default_environment not in (None, SANDBOX, *self.environments):
+            raise ValueError(
+                f"default_environment is {self.default_environment!r}, which is not among the environments"
+            )
+        for name in self.environments:
+            if name in (SANDBOX, VARIABLES) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,40}", name):
+                raise ValueError(f"an environment cannot be called {name!r}")
+        return self
+
+
+class Settings(BaseModel):
+    """What is configured, and from where.
+
+    ``environments`` excludes the sandbox, which is always available and has no address until it runs.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    environments: dict[str, Environment]
+    default: str
+    default_origin: str
+    origins: dict[str, str]
+    console: Console = Console()
+
+    def environment(self, name: str) -> Environment:
+        """The settings of a server by name; ConfigError names the nearest one where there is none."""
+        if name not in self.environments:
+            raise _unknown_environment(name, [SANDBOX, *self.environments])
+        return self.environments[name]
+
+    def chosen(self, name: str | None = None) -> str:
+        """The name to use: the given one if it exists, or the default."""
+        if name is None:
+            return self.default
+        if name != SANDBOX:
+            self.environment(name)
+        return name
+
+
+def config_file() -> Path:
+    """``MS5OPS_CONFIG``, or ms5ops.toml in the project's folder."""
+    return Path(os.environ.get("MS5OPS_CONFIG") or paths.PROJECT / "ms5ops.toml")
+
+
+def load_settings(variables: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:
+    """Read the configuration file (if there is one) and the variables; ConfigError says what is wrong where."""
+    variables = os.environ if variables is None else variables
+    file = file or config_file()
+    parsed = _read_file(file)
+    environments = dict(parsed.environments)
+    origins = {name: str(file) for name in environments}
+    named = {key: variables[key] for key in DATABASE_VARIABLES if variables.get(key)}
+    if "DB_HOST" in named:
+        environments[VARIABLES] = _from_variables(named)
+        origins[VARIABLES] = ", ".join(named)
+    default, origin = _default(parsed, environments, variables, file)
+    if default != SANDBOX and default not in environments:
+        raise _unknown_environment(default, [SANDBOX, *environments])
+    return Settings(
+        environments=environments, default=default, default_origin=origin, origins=origins, console=parsed.console
+    )
+
+
+def _default(
+    parsed: ConfigFile, environments: Mapping[str, Environment], variables: Mapping[str, str], file: Path
+) -> tuple[str, str]:
+    if variables.get("MS5OPS_ENVIRONMENT"):
+        return variables["MS5OPS_ENVIRONMENT"], "MS5OPS_ENVIRONMENT"
+    if VARIABLES in environments:
+        return VARIABLES, "DB_HOST"
+    if parsed.default_environment:
+        return parsed.default_environment, f"default_environment in {file.name}"
+    if environments:
+        return next(iter(environments)), f"the first environment in {file.name}"
+    return SANDBOX, "nothing else is configured"
+
+
+def _from_variables(named: Mapping[str, str]) -> Environment:
+    password = "DB_PASSWORD" if "DB_PASSWORD" in named else None
+    credential = Credential(user=named.get("DB_USER", "postgres"), password_env=password)
+    try:
+        return Environment(
+            host=named["DB_HOST"],
+            port=named.get("DB_PORT", "5432"),  # type: ignore[arg-type]  # pydantic converts and checks
+            database=named.get("DB_NAME", "factory_telemetry"),
+            read=credential,
+            deploy=credential,
+        )
+    except ValidationError as error:
+        raise ConfigError(
+            f"DB_PORT is {named.get('DB_PORT')!r}, which is not a port number.", "Export a number from 1 to 65535."
+        ) from error
+
+
+def _read_file(file: Path) -> ConfigFile:
+    try:
+        text = file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ConfigFile()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read ({error}).", "Check its permissions and encoding (UTF-8).") from error
+    try:
+        return ConfigFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}.", "Correct that line.") from error
+    except ValidationError as error:
+        raise ConfigError(_explain(error, file), "Correct it and start again.") from error
+
+
+def _explain(error: ValidationError, file: Path) -> str:
+    return f"{file}: " + "; ".join(_explain_one(detail) for detail in error.errors()[:3]) + "."
+
+
+def _explain_one(detail: ErrorDetails) -> str:
+    key = ".".join(str(part) for part in detail["loc"])
+    if detail["type"] == "extra_forbidden":
+        nearest = difflib.get_close_matches(str(detail["loc"][-1]), _known_keys(detail["loc"][:-1]), n=1)
+        return f"unknown key {key}" + (f" (did you mean {nearest[0]}?)" if nearest else "")
+    if detail["type"] == "missing":
+        return f"{key} is missing"
+    message = detail["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}" if key else message
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    models: dict[tuple[str, ...], type[BaseModel]] = {
+        (): ConfigFile,
+        ("console",): Console,
+        ("environments", "*"): Environment,
+        ("environments", "*", "read"): Credential,
+        ("environments", "*", "deploy"): Credential,
+        ("environments", "*", "maintenance_window"): MaintenanceWindow,
+    }
+    generic = tuple("*" if place == 1 else str(part) for place, part in enumerate(location))
+    model = models.get(generic)
+    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+
+
+def _unknown_environment(name: str, known: list[str]) -> ConfigError:
+    nearest = difflib.get_close_matches(name, known, n=1)
+    return ConfigError(
+        f"There is no environment {name!r}.",
+        f"Did you mean {nearest[0]!r}?" if nearest else f"Choose one of: {', '.join(known)}.",
+    )

@@ -1,0 +1,222 @@
+"""The server: the only module that imports the driver.
+
+A ``Database`` reads through sessions that are read-only and give up early on locks and long statements
+(observing must not change, or hold up, the observed), and turns every driver error into one of
+``ms5ops.errors`` with a next step. Rows leave this module as frames or mappings of plain Python values.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+import psycopg2
+from pydantic import SecretStr
+from sqlalchemy import URL, Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+
+from ms5ops.errors import FeatureMissing, PrivilegeMissing, ReadTimeout, ServerError, ServerUnreachable
+
+Parameters = Mapping[str, object]
+Access = Literal["read", "write"]
+
+READ_LOCK_TIMEOUT_MS = 500
+READ_STATEMENT_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a server is and as whom to go there. The password never appears in ``repr`` or in errors."""
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: SecretStr | None = None
+    sslmode: str = "prefer"
+
+    @property
+    def address(self) -> str:
+        """For people and logs: ``user@host:port/database``."""
+        return f"{self.user}@{self.host}:{self.port}/{self.database}"
+
+
+class Database:
+    """A pool of connections to one server for one purpose.
+
+    ``access="read"`` sessions are read-only with a lock_timeout of 500 ms and a statement_timeout of
+    10 s (monitoring queries have deadlocked with retention and blocked during compression:
+    timescale/timescaledb issues 3423 and 2732). ``access="write"`` sessions have neither limit.
+    """
+
+    def __init__(self, target: Target, access: Access = "read") -> None:
+        self.target = target
+        self.access = access
+        self._engine = _engine(target, access)
+
+    def frame(self, sql: str, parameters: Parameters | None = None) -> pd.DataFrame:
+        """The rows of one statement as a frame, columns named as in the statement."""
+        with self._connection() as connection:
+            result = connection.execute(text(sql), dict(parameters or {}))
+            return pd.DataFrame(result.fetchall(), columns=list(result.keys()))
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """The rows of one statement as mappings."""
+        with self._connection() as connection:
+            return [dict(row) for row in connection.execute(text(sql), dict(parameters or {})).mappings()]
+
+    def row(self, sql: str, parameters: Parameters | None = None) -> dict[str, Any]:
+        """The single row of a statement; ServerError if there is not exactly one."""
+        rows = self.rows(sql, parameters)
+        if len(rows) != 1:
+            raise ServerError(f"A query that should give one row gave {len(rows)}.", "Report this with the query.")
+        return rows[0]
+
+    def execute(self, statements: str | Sequence[str], parameters: Parameters | None = None) -> None:
+        """Run statements one after the other, each in a transaction of its own, discarding rows.
+
+        A string without parameters may be a script of several statements; the server then runs it
+        as one implicit transaction. Colons and per cent signs in it need no escaping.
+        """
+        with self._connection() as connection:
+            for statement in [statements] if isinstance(statements, str) else statements:
+                if parameters is None:
+                    connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+                else:
+                    connection.execute(text(statement), dict(parameters))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self._connection() as connection, _translated(self.target):
+            transactional = connection.execution_options(isolation_level="READ COMMITTED")
+            with transactional.begin():
+                yield transactional
+
+    def close(self) -> None:
+        """Close the pooled connections. The object may be used again; it will reconnect."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Connection]:
+        with _translated(self.target), self._engine.connect() as connection:
+            yield connection
+
+
+def _engine(target: Target, access: Access) -> Engine:
+    url = URL.create(
+        "postgresql+psycopg2",
+        username=target.user,
+        password=target.password.get_secret_value() if target.password else None,
+        host=target.host,
+        port=target.port,
+        database=target.database,
+    )
+    engine = create_engine(
+        url,
+        isolation_level="AUTOCOMMIT",
+        pool_size=4,
+        max_overflow=8,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_pre_ping=True,
+        connect_args={
+            "sslmode": target.sslmode,
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "application_name": "ms5ops",
+        },
+    )
+    settings = ["SET timezone = 'UTC'"]
+    if access == "read":
+        settings += [
+            "SET default_transaction_read_only = on",
+            f"SET lock_timeout = {READ_LOCK_TIMEOUT_MS}",
+            f"SET statement_timeout = {READ_STATEMENT_TIMEOUT_MS}",
+        ]
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        previous, connection.autocommit = connection.autocommit, True
+        with connection.cursor() as cursor:
+            cursor.execute("; ".join(settings))
+        connection.autocommit = previous
+
+    return engine
+
+
+@contextmanager
+def _translated(target: Target) -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        raise _translate(error, target) from error
+    except SQLAlchemyError as error:
+        raise ServerUnreachable(
+            f"No free connection to {target.address}: {type(error).__name__}.", "Try again in a moment."
+        ) from error
+
+
+_REMEDIES: dict[str, tuple[type[ServerError], str, str]] = {
+    # SQLSTATE: error, what happened, next step. Source: PostgreSQL documentation, appendix A.
+    "57014": (
+        ReadTimeout,
+        "The server did not answer within the time allowed.",
+        "Reload; if it happens again, look at Health for what keeps the server busy.",
+    ),
+    "55P03": (
+        ReadTimeout,
+        "Another session holds a lock that this reading had to wait for.",
+        "Reload when that session is done; Health shows who holds it.",
+    ),
+    "40P01": (ReadTimeout, "The reading deadlocked with another session and was given up.", "Reload."),
+    "42501": (
+        PrivilegeMissing,
+        "The role {user} lacks a privilege: {message}.",
+        "Grant it (README, “Connect to a server”) or use another role.",
+    ),
+    "3F000": (FeatureMissing, "A schema is missing: {message}.", "Check the environment's database and schema."),
+    "42P01": (FeatureMissing, "An object is missing: {message}.", "Check the environment's database and schema."),
+    "42883": (
+        FeatureMissing,
+        "A function is missing: {message}.",
+        "Check that the timescaledb extension is installed in this database.",
+    ),
+    "25006": (PrivilegeMissing, "A change was tried in a read-only session: {message}.", "Use the deploy credential."),
+    "28P01": (
+        ServerUnreachable,
+        "The server refused the password of {user}.",
+        "Check the password's variable or file.",
+    ),
+    "53300": (
+        ServerUnreachable,
+        "The server has no connection left ({address}).",
+        "Raise max_connections or close idle sessions.",
+    ),
+}
+
+
+def _translate(error: DBAPIError, target: Target) -> ServerError:
+    original = error.orig
+    state = getattr(original, "pgcode", None)
+    message = _first_line(original)
+    if state in _REMEDIES:
+        kind, happened, next_step = _REMEDIES[state]
+        values = {"user": target.user, "address": target.address, "message": message}
+        return kind(happened.format_map(values), next_step)
+    if state is None and isinstance(error, OperationalError):
+        return ServerUnreachable(
+            f"No connection to {target.address}: {message}.",
+            "Check that the server runs and that host, port, database and role are right.",
+        )
+    if state and state.startswith(("08", "57P")):
+        return ServerUnreachable(f"The connection to {target.address} was lost: {message}.", "Try again in a moment.")
+    return ServerError(f"The server refused a statement: {message}.", "Report this with the server's version.")
+
+
+def _first_line(original: BaseException | None) -> str:
+    diagnostics = getattr(original, "diag", None) if isinstance(original, psycopg2.Error) else None
+    primary = getattr(diagnostics, "message_primary", None)
+    lines = [line for line in str(primary or original or "").strip().splitlines() if line.strip()]
+    text_line = lines[0].strip() if lines else "unknown error"
+    return text_line.removeprefix("FATAL:").strip().rstrip(".")

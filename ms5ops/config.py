@@ -120,7 +120,7 @@ class Environment(BaseModel):
     port: Annotated[int, Field(ge=1, le=65535)] = 5432
     database: str = "factory_telemetry"
     # "schema" itself is a method of pydantic's models.
-    schema_name: str = Field("factory_telemetry", alias="schema")
+    schema_name: str = Field(default="factory_telemetry", alias="schema")
     sslmode: SslMode = "prefer"
     read: Credential
     deploy: Credential | None = None

@@ -10,10 +10,10 @@ A file starts with a header of ``-- key: value`` lines::
     -- columns: chunk text; range_start timestamptz; size_bytes bytes
     -- budget_ms: 100
 
-``timescaledb`` bounds the versions whose catalogue the text fits. Several files of a folder may carry one
-name (``chunks.sql``, ``chunks.public.sql``): the one with the highest lower bound that fits the server is
-used, and where the bounds are equal the one with an upper bound (a tuned variant) before the open one
-(built on the public views). None is an error.
+``timescaledb`` bounds the versions whose catalogue the text fits (left out: 2.11 and newer). Several files of
+a folder may carry one name (``chunks.sql``, ``chunks.public.sql``): the one with the highest lower bound that
+fits the server is used, and where the bounds are equal the one with an upper bound (a tuned variant) before
+the open one (built on the public views). None is an error.
 """
 
 import re
@@ -26,9 +26,11 @@ from ms5ops import paths
 from ms5ops.errors import QueryMissing
 
 Version = tuple[int, int, int]
+ANY_VERSION: Version = (999, 0, 0)
+"""For queries that do not run on TimescaleDB (the history's): whatever has no upper bound fits."""
 _HEADER = re.compile(r"^--\s*([a-z_]+)\s*:\s*(.*)$")
-_REQUIRED = ("name", "about", "timescaledb", "columns", "budget_ms")
-_OPTIONAL = ("edition", "params", "unit")
+_REQUIRED = ("name", "about", "columns", "budget_ms")
+_OPTIONAL = ("timescaledb", "edition", "params")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def read_query(file: Path) -> Query:
     ]
     if wrong:
         raise QueryMissing(f"{file} has a wrong header ({', '.join(wrong)}).", "Correct its first lines.")
-    at_least, below = _bounds(header["timescaledb"], file)
+    at_least, below = _bounds(header.get("timescaledb", ">=2.11"), file)
     return Query(
         name=header["name"],
         about=header["about"],

@@ -1,0 +1,62 @@
+"""The command line: everything that a page does, headless. stdout is data, stderr is narration.
+
+Exit codes: 0 done, 1 done and something is wrong (a critical finding), 2 not done (bad usage, no server,
+no privilege), 130 interrupted.
+"""
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ms5ops import __version__
+from ms5ops.cli import environments, run, sandbox, status
+from ms5ops.errors import Ms5opsError
+
+EXIT_DONE = 0
+EXIT_PROBLEM = 1
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="ms5ops",
+    help="Operations console for TimescaleDB policy rollout and benchmark analytics.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(sandbox.app, name="sandbox")
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("collect")(status.collect)
+app.command("environments")(environments.environments)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Options of ms5ops itself."""
+
+
+def main() -> None:
+    """Run the command line and exit with one of the codes above."""
+    narration = Console(stderr=True, highlight=False, soft_wrap=True)
+    try:
+        app(prog_name="python -m ms5ops")
+    except Ms5opsError as error:
+        narration.print(f"[bold red]Error:[/] {error.happened}", markup=True)
+        narration.print(error.next_step, markup=False)
+        sys.exit(EXIT_FAILED)
+    except KeyboardInterrupt:
+        narration.print("Interrupted.")
+        sys.exit(EXIT_INTERRUPTED)

@@ -1,0 +1,30 @@
+"""Progress bars on stderr: what is done, how long it took, how long it will take."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from ms5ops.sandbox import fill
+
+
+@contextmanager
+def filling(console: Console) -> Iterator[Callable[[fill.Progress], None]]:
+    """A bar for filling the sandbox; yields the function that ``fill`` reports to."""
+    columns = (
+        TextColumn("{task.description:<42}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("elapsed"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("Filling the sandbox", total=None)
+
+        def report(progress: fill.Progress) -> None:
+            bar.update(task, description=progress.label, completed=progress.done, total=progress.total)
+
+        yield report

@@ -1,0 +1,94 @@
+"""``python -m ms5ops run``: the console, and the sandbox under it where no server is configured."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+import webbrowser
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from ms5ops import paths
+from ms5ops.cli.sandbox import ensure_running
+from ms5ops.config import SANDBOX, load_settings
+from ms5ops.errors import Ms5opsError
+
+narration = Console(stderr=True, highlight=False, soft_wrap=True)
+FIRST_PORT = 8501
+LOCAL = ("127.0.0.1", "0.0.0.0")  # noqa: S104 — compared with, not bound
+
+
+def run(
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="The port; by default 8501 or the next free.")
+    ] = None,
+    address: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    environment: Annotated[str | None, typer.Option(help="The environment to open with.")] = None,
+    browser: Annotated[bool, typer.Option(help="Open a browser where there is a screen.")] = True,
+) -> None:
+    """Start the console and print its address; Ctrl-C ends it."""
+    settings = load_settings()
+    chosen = settings.chosen(environment)
+    if chosen == SANDBOX:
+        ensure_running()
+    port = port or _free_port(address)
+    url = f"http://{'localhost' if address in LOCAL else address}:{port}"
+    server = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "streamlit",
+            "run",
+            "streamlit_app.py",
+            f"--server.port={port}",
+            f"--server.address={address}",
+        ],
+        cwd=paths.PROJECT,
+        env={**os.environ, "MS5OPS_ENVIRONMENT": chosen},
+        stdout=subprocess.DEVNULL,
+    )
+    threading.Thread(target=_announce, args=(url, chosen, server, browser), daemon=True).start()
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        server.terminate()
+        server.wait()
+        narration.print(
+            "\nThe console has stopped."
+            + (" The sandbox runs on: python -m ms5ops sandbox stop" if chosen == SANDBOX else "")
+        )
+        return
+    if code:
+        raise Ms5opsError(f"The console ended with code {code}.", "The lines above say why; is the port taken?")
+
+
+def _announce(url: str, environment: str, server: "subprocess.Popen[bytes]", browser: bool) -> None:
+    while server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):  # noqa: S310 — our own address
+                break
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    else:
+        return
+    narration.print(f"\nThe console is open on [bold]{url}[/] (environment: {environment}). Ctrl-C ends it.")
+    if browser and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or sys.platform == "darwin"):
+        webbrowser.open(url)
+
+
+def _free_port(address: str) -> int:
+    for port in range(FIRST_PORT, FIRST_PORT + 50):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise Ms5opsError(f"No port from {FIRST_PORT} to {FIRST_PORT + 49} is free.", "Give one with --port.")

@@ -1,0 +1,134 @@
+"""``python -m ms5ops status`` and ``collect``: the readings of all pages, shown and kept."""
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table as RichTable
+
+from ms5ops import __version__, units
+from ms5ops import collect as collecting
+from ms5ops.config import load_settings
+from ms5ops.environments import connect
+from ms5ops.observe.health import Finding, findings, worst
+from ms5ops.observe.jobs import job_state
+from ms5ops.observe.overview import Overview, as_plain, read_all
+from ms5ops.observe.server import connect_server
+
+EnvironmentOption = Annotated[
+    str | None, typer.Option("--environment", "-e", help="The environment; by default the one that is configured.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue", "ok": "green"}
+
+
+def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Show what the pages show: findings, tables, compression, jobs, aggregates, indexes.
+
+    Exit code 1 where a finding is critical.
+    """
+    connected = connect(load_settings(), environment)
+    overview = read_all(connect_server(connected.database, connected.schema))
+    found = findings(overview)
+    if as_json:
+        about = {"tool_version": __version__, "environment": connected.name, "origin": connected.origin}
+        typer.echo(json.dumps({**about, "findings": as_plain(found), **as_plain(overview)}, indent=2, default=str))
+    else:
+        _show(Console(highlight=False), connected.name, connected.origin, overview, found)
+    if worst(found) == "critical":
+        raise typer.Exit(1)
+
+
+def collect(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """Store a snapshot (storage, compression, jobs, aggregates) and new job runs in the history, for cron."""
+    done = collecting.collect(load_settings(), environment)
+    if as_json:
+        typer.echo(json.dumps(as_plain(done), indent=2))
+        return
+    typer.echo(
+        f"Stored a snapshot of {done.environment} at {units.instant_text(done.taken_at)}:"
+        f" {done.tables} tables, {done.jobs} jobs, {done.aggregates} aggregates."
+    )
+    for name, error in done.unread.items():
+        typer.echo(f"Not read: {name}. {error.happened} {error.next_step}", err=True)
+
+
+def _show(console: Console, name: str, origin: str, overview: Overview, found: list[Finding]) -> None:
+    size = overview.database_size.value
+    console.print(f"[bold]{escape(name)}[/] ({origin} data), {overview.server.version_text}")
+    console.print(
+        f"{escape(overview.server.database.target.address)}, read {units.instant_text(overview.now)},"
+        f" database {units.bytes_text(size.size_bytes if size else None)}\n"
+    )
+    for one in found:
+        console.print(f"[{STYLES[one.severity]}]{one.severity:>8}[/]  {escape(one.title)}. {escape(one.detail)}")
+        if one.remedy:
+            console.print(f"          [dim]{escape(one.remedy)}[/]")
+    console.print()
+    _show_tables(console, overview)
+    _show_jobs(console, overview)
+    _show_aggregates(console, overview)
+    for section, error in overview.errors().items():
+        console.print(f"[yellow]Not read: {section}.[/] {escape(error.happened)} {escape(error.next_step)}")
+
+
+def _show_tables(console: Console, overview: Overview) -> None:
+    compression = {one.table: one for one in overview.compression.found(())}
+    table = RichTable("Table", "Kind", "Rows (about)", "Size", "Chunks", "Compressed", "Ratio", "Backlog", box=None)
+    for one in overview.tables.found(()):
+        record = compression.get(one.qualified)
+        table.add_row(
+            escape(one.qualified),
+            one.kind,
+            units.count_text(one.rows),
+            units.bytes_text(one.size_bytes),
+            units.count_text(one.chunks if one.is_chunked else None),
+            units.count_text(one.compressed_chunks if one.is_chunked else None),
+            units.ratio_text(record.ratio if record else None),
+            units.count_text(record.backlog_chunks if record and record.job_id else None),
+        )
+    console.print(table)
+    console.print()
+
+
+def _show_jobs(console: Console, overview: Overview) -> None:
+    jobs = overview.jobs.found(())
+    if not jobs:
+        console.print("No background jobs.\n")
+        return
+    table = RichTable(
+        "Job", "Kind", "Works on", "State", "Every", "Last start", "Next start", "Runs", "Failed", box=None
+    )
+    for job in jobs:
+        table.add_row(
+            str(job.job_id),
+            job.kind,
+            escape(job.target or units.MISSING),
+            job_state(job, overview.now),
+            units.interval_text(job.schedule_interval),
+            units.ago_text(job.last_start, overview.now),
+            units.ago_text(job.next_start, overview.now),
+            units.count_text(job.total_runs),
+            units.count_text(job.total_failures),
+        )
+    console.print(table)
+    console.print()
+
+
+def _show_aggregates(console: Console, overview: Overview) -> None:
+    aggregates = overview.aggregates.found(())
+    if not aggregates:
+        return
+    table = RichTable("Continuous aggregate", "Reads", "Size", "Behind its source", "Promised", box=None)
+    for one in aggregates:
+        table.add_row(
+            escape(one.aggregate),
+            escape(one.source),
+            units.bytes_text(one.size_bytes),
+            units.interval_text(one.lag_behind_source),
+            units.interval_text(one.promised),
+        )
+    console.print(table)
+    console.print()

@@ -1,0 +1,87 @@
+"""From the name of an environment to a connection: the sandbox and configured servers alike."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ms5ops import config
+from ms5ops.config import Purpose, Settings
+from ms5ops.database import Database, Target
+from ms5ops.errors import ConfigError
+from ms5ops.sandbox import fill, process
+
+Origin = Literal["measured", "simulated", "replayed"]
+
+
+@dataclass(frozen=True)
+class Connected:
+    """A database by the name of its environment.
+
+    ``origin`` is "simulated" for the sandbox, whose telemetry is generated, and "measured" for a server.
+    ``chosen_by`` says which setting chose it, for people.
+    """
+
+    name: str
+    database: Database
+    origin: Origin
+    protected: bool
+    maintenance_window: str
+    schema: str
+    chosen_by: str
+
+
+def connect(settings: Settings, name: str | None = None, purpose: Purpose = "read") -> Connected:
+    """Open (lazily) the environment ``name``, or the default one.
+
+    Raises ConfigError for an unknown name or a missing deploy credential, SandboxError when the sandbox is
+    meant and does not run. No connection is made yet: the first query makes it.
+    """
+    chosen = settings.chosen(name)
+    by = settings.default_origin if name is None or chosen == settings.default else "chosen in the console"
+    access: Literal["read", "write"] = "read" if purpose == "read" else "write"
+    if chosen == config.SANDBOX:
+        return Connected(
+            name=chosen,
+            database=Database(process.target(), access),
+            origin="simulated",
+            protected=False,
+            maintenance_window="always",
+            schema="factory_telemetry",
+            chosen_by=by,
+        )
+    environment = settings.environment(chosen)
+    credential = environment.read if purpose == "read" else environment.deploy
+    if credential is None:
+        raise ConfigError(
+            f"The environment {chosen} has no deploy credential.",
+            f"Add one under [environments.{chosen}.deploy] in ms5ops.toml.",
+        )
+    target = Target(
+        host=environment.host,
+        port=environment.port,
+        database=environment.database,
+        user=credential.user,
+        password=credential.password(),
+        sslmode=environment.sslmode,
+    )
+    return Connected(
+        name=chosen,
+        database=Database(target, access),
+        origin="measured",
+        protected=environment.protected,
+        maintenance_window=str(environment.maintenance_window),
+        schema=environment.schema_name,
+        chosen_by=by,
+    )
+
+
+def source_id(connected: Connected) -> str:
+    """What tells one database from another in the history, whatever its environment is called.
+
+    A server is its address; a sandbox is what it was last filled with, so that readings of different fills
+    never stand in one chart.
+    """
+    if connected.name != config.SANDBOX:
+        target = connected.database.target
+        return f"{target.host}:{target.port}/{target.database}"
+    filled = fill.filled(connected.database)
+    return f"sandbox filled at {filled.filled_at.isoformat()}" if filled else "sandbox not filled"

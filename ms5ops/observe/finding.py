@@ -1,0 +1,34 @@
+"""A finding: one judgement over the readings, for a manager first and a DBA after."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["critical", "warning", "info", "ok"]
+Page = Literal["storage", "compression", "jobs", "aggregates", "indexes", "health", "rollout"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One judgement. ``title`` and ``detail`` are for a manager, ``evidence`` for a DBA; ``remedy`` says what to do.
+
+    ``key`` is stable (``jobs.failing.1003``); ``remedy_sql`` is text to copy, never run by the console.
+    """
+
+    key: str
+    severity: Severity
+    title: str
+    detail: str
+    remedy: str
+    page: Page
+    evidence: tuple[str, ...] = ()
+    remedy_sql: str | None = None
+
+
+def counted(number: int, one: str, many: str) -> str:
+    """A number with its noun: ``1 index``, ``3 indexes``."""
+    return f"{number} {one if number == 1 else many}"
+
+
+def short(qualified: str) -> str:
+    """A relation's name without its schema."""
+    return qualified.partition(".")[2]

@@ -1,0 +1,354 @@
+"""What a DBA asks of the indexes: which serve, which idle, which repeat another, which are broken, what they lock."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from ms5ops.observe.indexes import Index, IndexReading, duplicates
+from ms5ops.observe.locks import LockBudget
+from ms5ops.observe.savings import short_name
+from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW, USAGE_COUNTED_LONG_ENOUGH
+from ms5ops.observe.tables import Table
+from ms5ops.observe.verdict import Verdict
+from ms5ops.units import bytes_text, count_text, instant_text, interval_text
+
+INDEXES_WANTED = 15
+"""Phase 4's validation criterion: at least 15 performance indexes over the five tables."""
+
+USAGE = ("HIGH USAGE", "MODERATE USAGE", "LOW USAGE", "UNUSED")
+
+
+@dataclass(frozen=True)
+class Covered:
+    """An index whose key another one of the same table begins with, so that the other can stand in for it."""
+
+    index: Index
+    by: Index
+
+
+@dataclass(frozen=True)
+class Counting:
+    """Since when scans are counted, for how long, and whether that is long enough to call an index unused."""
+
+    since: datetime | None
+    span: timedelta | None
+    long_enough: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class IndexTotals:
+    """All indexes together. ``performance`` are those that count towards Phase 4's criterion."""
+
+    indexes: int
+    size_bytes: int
+    unused: int
+    unused_bytes: int
+    broken: int
+    performance: int
+
+
+def counting(reading: IndexReading, now: datetime) -> Counting:
+    """How long usage has been counted at ``now``. Where statistics survived a restart it may be longer."""
+    since = reading.counted_since
+    if since is None:
+        return Counting(None, None, False, "The server does not say since when usage is counted.")
+    span = now - since
+    enough = span >= USAGE_COUNTED_LONG_ENOUGH
+    text = f"Counted since {instant_text(since)} ({interval_text(span)})"
+    return Counting(since, span, enough, f"{text}." if enough else f"{text}: too short to call an index useless.")
+
+
+def index_totals(reading: IndexReading, tables: Sequence[Table]) -> IndexTotals:
+    """Sums over all indexes; ``unused`` leaves out constraints and what TimescaleDB made for aggregates."""
+    idle = [one for one in reading.indexes if is_idle(one)]
+    return IndexTotals(
+        indexes=len(reading.indexes),
+        size_bytes=sum(one.size_bytes for one in reading.indexes),
+        unused=len(idle),
+        unused_bytes=sum(one.size_bytes for one in idle),
+        broken=sum(one.is_broken for one in reading.indexes),
+        performance=len(performance_indexes(reading.indexes, tables)),
+    )
+
+
+def performance_indexes(indexes: Sequence[Index], tables: Sequence[Table]) -> list[Index]:
+    """Complete indexes of Phase 4's five tables that serve queries alone: no key, no constraint, no exact duplicate."""
+    expected = {table.qualified for table in tables if table.is_expected}
+    spare = {(one.schema, one.name) for group in duplicates(indexes) for one in group[1:]}
+    return [
+        one
+        for one in indexes
+        if one.table in expected
+        and one.may_be_dropped
+        and not one.is_broken
+        and (one.schema, one.name) not in spare
+    ]
+
+
+def is_idle(index: Index) -> bool:
+    """Never scanned, and nothing but queries would miss it; TimescaleDB's own on aggregates are not meant."""
+    return index.scans == 0 and index.may_be_dropped and index.table_kind != "continuous aggregate"
+
+
+def verdict(reading: IndexReading, tables: Sequence[Table], budget: LockBudget | None, now: datetime) -> Verdict:
+    """Whether indexes are complete, enough and in use, and whether their locks fit."""
+    if not reading.indexes:
+        return Verdict("info", "There are no indexes to judge: none of the tables that Phase 4 speaks of is here.")
+    totals = index_totals(reading, tables)
+    if totals.broken:
+        return Verdict(
+            "critical",
+            f"{_indexes(totals.broken)} {'is' if totals.broken == 1 else 'are'} incomplete: queries that need "
+            f"{'it' if totals.broken == 1 else 'them'} are slow until "
+            f"{'it is' if totals.broken == 1 else 'they are'} built again.",
+        )
+    fit = budget.queries_at_once if budget else None
+    if fit is not None and fit < LOCKS_WARNING_BELOW and budget and budget.widest:
+        return Verdict(
+            "critical" if fit < LOCKS_CRITICAL_BELOW else "warning",
+            f"Indexes are complete, but only {fit} {'query' if fit == 1 else 'queries'} over the whole history of "
+            f"{budget.widest.table.partition('.')[2]} can run at once before the lock table is full.",
+        )
+    enough = totals.performance >= INDEXES_WANTED
+    served = (
+        f"All indexes are complete, and {totals.performance} of them serve queries on the five tables; Phase 4 asks for "
+        f"at least {INDEXES_WANTED}."
+    )
+    if not enough:
+        lacking = (
+            f"{_indexes(totals.performance)} {'serves' if totals.performance == 1 else 'serve'} queries on the five "
+            f"tables; Phase 4 asks for at least {INDEXES_WANTED}. Dashboards read more than they need until then."
+        )
+        return Verdict("warning", lacking)
+    if totals.unused and counting(reading, now).long_enough:
+        return Verdict(
+            "warning",
+            f"{served} {_indexes(totals.unused)} ({bytes_text(totals.unused_bytes)}) have not been used in "
+            f"{interval_text(counting(reading, now).span)}.",
+        )
+    return Verdict("ok", served)
+
+
+def index_frame(indexes: Sequence[Index], schema: str) -> pd.DataFrame:
+    """Every index as a row: table, name, purpose, method, key str; size_bytes, scans, tuples_read int64; usage, state str;
+    chunks int64; bloat_ratio float64; expected_bytes Int64; definition str. Largest first."""
+    rows = [
+        {
+            "table": short_name(one.table, schema),
+            "name": one.name,
+            "purpose": purpose(one),
+            "method": one.method,
+            "key": key_text(one),
+            "size_bytes": one.size_bytes,
+            "scans": one.scans,
+            "usage": one.usage_category,
+            "tuples_read": one.tuples_read,
+            "chunks": one.chunks,
+            "state": state_text(one),
+            "expected_bytes": one.expected_bytes,
+            "bloat_ratio": one.bloat_ratio,
+            "definition": one.definition,
+        }
+        for one in sorted(indexes, key=lambda one: -one.size_bytes)
+    ]
+    columns = ["table", "name", "purpose", "method", "key", "size_bytes", "scans", "usage", "tuples_read", "chunks",
+               "state", "expected_bytes", "bloat_ratio", "definition"]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns).astype({"bloat_ratio": "float64", "expected_bytes": "Int64"})
+
+
+def usage_totals(indexes: Sequence[Index], schema: str) -> pd.DataFrame:
+    """Indexes, bytes and scans by table and usage category (all four of USAGE for every table): table, usage, indexes,
+    size_bytes, scans; the table with most bytes first."""
+    frame = index_frame(indexes, schema)
+    grouped = frame.groupby(["table", "usage"], sort=False)
+    totals = grouped.agg(indexes=("name", "size"), size_bytes=("size_bytes", "sum"), scans=("scans", "sum"))
+    every = pd.MultiIndex.from_product([frame["table"].unique(), USAGE], names=["table", "usage"])
+    totals = totals.reindex(every, fill_value=0).reset_index()
+    whole = totals.groupby("table", sort=False)["size_bytes"].transform("sum")
+    return (
+        totals.assign(whole=whole)
+        .sort_values("whole", ascending=False, kind="stable", ignore_index=True)
+        .drop(columns="whole")
+    )
+
+
+def purpose(index: Index) -> str:
+    """What depends on it, in a word or two."""
+    if index.is_primary:
+        return "primary key"
+    if index.is_constraint:
+        return "constraint"
+    return "unique" if index.is_unique else "queries"
+
+
+def state_text(index: Index) -> str:
+    """Whether it is whole, in words."""
+    if not index.is_valid:
+        return "invalid: its build did not finish"
+    if index.invalid_chunks:
+        return f"invalid on {count_text(index.invalid_chunks)} of {count_text(index.chunks)} chunks"
+    if index.missing_chunks and index.is_partial:
+        return f"complete; left away from {count_text(index.missing_chunks)} chunks"
+    if index.missing_chunks:
+        return f"missing on {count_text(index.missing_chunks)} of {count_text(index.chunks)} chunks"
+    return "complete"
+
+
+def key_columns(index: Index) -> tuple[str, ...]:
+    """The columns or expressions of its key with their direction, without INCLUDE: ``("line_id", "ts DESC")``."""
+    _, _, rest = index.definition.partition(" USING ")
+    opened = rest.find("(")
+    if opened < 0:
+        return index.columns
+    parts, depth, quoted, began = [], 0, "", opened + 1
+    for place in range(opened, len(rest)):
+        sign = rest[place]
+        if quoted:
+            quoted = "" if sign == quoted else quoted
+        elif sign in "'\"":
+            quoted = sign
+        elif sign == "(":
+            depth += 1
+        elif sign == ")":
+            depth -= 1
+        if not quoted and ((sign == "," and depth == 1) or depth == 0):
+            parts.append(rest[began:place].strip())
+            began = place + 1
+        if depth == 0 and not quoted:
+            break
+    return tuple(parts)
+
+
+def key_text(index: Index) -> str:
+    """Its key for people, with a mark where it holds further columns or only some of the rows."""
+    key = key_columns(index)
+    more = len(index.columns) - len(key)
+    text = ", ".join(key)
+    if more > 0:
+        text += f" (+ {more} included)"
+    return f"{text}, some rows only" if index.is_partial else text
+
+
+def covered(indexes: Sequence[Index]) -> list[Covered]:
+    """Droppable B-trees over all rows whose key is how another one's begins; exact duplicates are not meant.
+
+    The longer key answers what the shorter one does, at a somewhat greater size. Of two with the same key the one
+    that includes fewer columns is named.
+    """
+    whole = [one for one in indexes if one.method == "btree" and not one.is_partial and not one.is_broken]
+    keys = {id(one): key_columns(one) for one in whole}
+    alike = {frozenset((a.name, b.name)) for group in duplicates(indexes) for a in group for b in group}
+    found = []
+    for one in whole:
+        key = keys[id(one)]
+        if not one.may_be_dropped:
+            continue
+        for other in whole:
+            longer = keys[id(other)]
+            if other is one or other.table != one.table or frozenset((one.name, other.name)) in alike:
+                continue
+            if longer[: len(key)] == key and set(one.columns) <= set(other.columns):
+                if longer == key and set(one.columns) == set(other.columns) and one.name > other.name:
+                    continue
+                found.append(Covered(one, other))
+                break
+    return found
+
+
+def drop_sql(indexes: Sequence[Index]) -> str:
+    """DROP INDEX for each of those that may be dropped; on a hypertable that drops it on all chunks."""
+    return "\n".join(f"DROP INDEX {_quoted(one.schema, one.name)};" for one in indexes if one.may_be_dropped)
+
+
+def rebuild_sql(index: Index) -> str | None:
+    """Drop and build again, on a hypertable chunk by chunk; None where a constraint holds it.
+
+    ``transaction_per_chunk`` holds up writers to one chunk at a time and must run outside a transaction block.
+    """
+    if not index.may_be_dropped:
+        return None
+    definition = index.definition
+    if index.chunks:
+        option = " WITH (timescaledb.transaction_per_chunk)"
+        head, where, predicate = definition.partition(" WHERE ")
+        existing = re.search(r" WITH \(([^)]*)\)", head)
+        head = (
+            head.replace(existing[0], f" WITH ({existing[1]}, timescaledb.transaction_per_chunk)")
+            if existing
+            else head + option
+        )
+        definition = f"{head}{where}{predicate}"
+    return f"-- outside a transaction block, in the maintenance window\n{drop_sql([index])}\n{definition};"
+
+
+def reindex_sql(index: Index) -> str:
+    """Rebuild it without holding up writers: on a hypertable, chunk index by chunk index (psql's gexec runs each line).
+
+    A chunk's index is found by its name, which ends in the index's own.
+    """
+    if not index.chunks:
+        return f"REINDEX INDEX CONCURRENTLY {_quoted(index.schema, index.name)};"
+    schema, _, table = index.definition.partition(" ON ")[2].partition(" USING ")[0].rpartition(".")
+    pattern = re.sub(r"([\\_%])", r"\\\1", index.name).replace("'", "''")
+    relation = f"{schema}.{table}".removeprefix("ONLY ").replace("'", "''")
+    return (
+        "-- in psql, outside a transaction block: one statement per chunk, largest first\n"
+        "SELECT format('REINDEX INDEX CONCURRENTLY %I.%I', n.nspname, k.relname)\n"
+        "FROM pg_inherits i\n"
+        "JOIN pg_index x ON x.indrelid = i.inhrelid\n"
+        "JOIN pg_class k ON k.oid = x.indexrelid\n"
+        "JOIN pg_namespace n ON n.oid = k.relnamespace\n"
+        f"WHERE i.inhparent = '{relation}'::regclass AND k.relname LIKE '%\\_{pattern}'\n"
+        "ORDER BY pg_relation_size(k.oid) DESC\n"
+        "\\gexec"
+    )
+
+
+def lock_frame(budget: LockBudget, schema: str) -> pd.DataFrame:
+    """Per table: table str, chunks, compressed_chunks, indexes, locks int64, share of the lock table float64,
+    queries_at_once Int64; widest first."""
+    rows = [
+        {
+            "table": short_name(one.table, schema),
+            "chunks": one.chunks,
+            "compressed_chunks": one.compressed_chunks,
+            "indexes": one.indexes,
+            "locks": one.locks,
+            "share": one.locks / budget.slots if budget.slots else None,
+            "queries_at_once": budget.slots // one.locks if budget.slots and one.locks else None,
+        }
+        for one in budget.tables
+    ]
+    columns = ["table", "chunks", "compressed_chunks", "indexes", "locks", "share", "queries_at_once"]
+    return pd.DataFrame(rows, columns=columns).astype({"share": "float64", "queries_at_once": "Int64"})
+
+
+def lock_text(budget: LockBudget, schema: str) -> str:
+    """The budget in one or two sentences."""
+    widest = budget.widest
+    if widest is None:
+        return "No table has chunks yet: a query locks the table and its indexes, and nothing comes near the limit."
+    name = short_name(widest.table, schema)
+    takes = (
+        f"A query over the whole history of {name} takes {count_text(widest.locks)} locks, for "
+        f"{count_text(widest.chunks)} chunks and their indexes"
+    )
+    if budget.slots is None:
+        return f"{takes}. The size of the lock table is not visible to this role."
+    fit = budget.queries_at_once or 0
+    room = f"the lock table has room for {count_text(budget.slots)}"
+    if fit == 0:
+        return f"{takes}; {room}: not even one fits, and it fails with “out of shared memory”."
+    return f"{takes}; {room}, so {count_text(fit)} such {'query fits' if fit == 1 else 'queries fit'} at once."
+
+
+def _quoted(schema: str, name: str) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
+
+
+def _indexes(count: int) -> str:
+    return f"{count_text(count)} index{'' if count == 1 else 'es'}"

@@ -1,0 +1,487 @@
+"""What compression saves, what waits for it, and how its settings compare with Phase 4: figures for people."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pandas as pd
+
+from ms5ops.observe.chunks import of_table
+from ms5ops.observe.compression import (
+    ROWS_PER_SEGMENT_POOR,
+    ROWS_PER_SEGMENT_WANTED,
+    SAVED_SHARE_WANTED,
+    PoorChunk,
+    TableCompression,
+    chunk_ratios,
+)
+from ms5ops.observe.jobs import Job, policy_of
+from ms5ops.observe.tables import ExpectedTable, Table, expected_table
+from ms5ops.observe.verdict import Verdict
+from ms5ops.queries import Version
+from ms5ops.units import MISSING, bytes_text, count_text, interval_text, percent_text
+
+FOREIGN_KEYS_SEGMENTED_BEFORE = (2, 17)
+"""Older servers want every foreign key column segmented by; phase4_02 adds it there."""
+
+CHUNK_STATES = ("compressed", "not yet due", "waiting", "late", "no policy")
+"""``waiting``: past compress_after, and the next run takes it. ``late``: a scheduled run has already passed it by."""
+
+CHANGED_SHARE = 0.05
+"""Live size this far from the stored one is called changed (own choice; the chunk's empty pages stay below it)."""
+
+
+@dataclass(frozen=True)
+class Savings:
+    """Compression of all hypertables and aggregates together. Bytes are of compressed chunks only."""
+
+    tables: int
+    enabled: int
+    with_policy: int
+    chunks: int
+    compressed_chunks: int
+    before_bytes: int
+    after_bytes: int
+    backlog_chunks: int
+    backlog_bytes: int
+    late_chunks: int
+    below_criterion: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Before over after, None where nothing is compressed."""
+        return self.before_bytes / self.after_bytes if self.after_bytes else None
+
+    @property
+    def saved_share(self) -> float | None:
+        """Share of the bytes saved, negative where it takes more; None where nothing is compressed."""
+        return 1 - self.after_bytes / self.before_bytes if self.before_bytes else None
+
+
+def savings(compression: Sequence[TableCompression]) -> Savings:
+    """The sum over all records; ``tables``, ``enabled`` and ``with_policy`` count hypertables, not aggregates."""
+    hypertables = [one for one in compression if one.kind == "hypertable"]
+    return Savings(
+        tables=len(hypertables),
+        enabled=sum(one.enabled for one in hypertables),
+        with_policy=sum(one.job_id is not None for one in hypertables),
+        chunks=sum(one.chunks for one in compression),
+        compressed_chunks=sum(one.compressed_chunks for one in compression),
+        before_bytes=sum(one.before_bytes for one in compression),
+        after_bytes=sum(one.after_bytes for one in compression),
+        backlog_chunks=sum(one.backlog_chunks for one in compression),
+        backlog_bytes=sum(one.backlog_bytes for one in compression),
+        late_chunks=sum(one.late_chunks for one in compression),
+        below_criterion=sum(
+            one.saved_share is not None and one.saved_share < SAVED_SHARE_WANTED for one in compression
+        ),
+    )
+
+
+def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) -> Verdict:  # one per case
+    """Whether compression is there, saves what Phase 4 asks for, and keeps up."""
+    whole = savings(compression)
+    plain = [table for table in tables if table.kind == "plain table"]
+    held = sum(table.size_bytes or 0 for table in plain)
+    if not whole.tables and not plain:
+        return Verdict("info", "There is nothing to compress: none of the tables that Phase 4 speaks of is here.")
+    if not whole.tables:
+        return Verdict(
+            "warning",
+            f"Nothing is compressed: {_tables(len(plain))} {'is a plain table' if len(plain) == 1 else 'are plain'} "
+            f"and {'holds' if len(plain) == 1 else 'hold'} {bytes_text(held)} at full size.",
+        )
+    if not whole.enabled:
+        return Verdict(
+            "warning", f"Nothing is compressed: compression is switched on for none of {_tables(whole.tables)}."
+        )
+    share = whole.saved_share
+    behind = (
+        f" {_chunks(whole.late_chunks)} should have been compressed by now ({bytes_text(whole.backlog_bytes)} wait)."
+        if whole.late_chunks
+        else ""
+    )
+    if share is None:
+        return Verdict(
+            "warning" if behind else "info",
+            "Compression is set up, and nothing is compressed yet." + (behind or " No chunk is overdue."),
+        )
+    criterion = percent_text(SAVED_SHARE_WANTED)
+    if share < SAVED_SHARE_WANTED:
+        return Verdict(
+            "warning",
+            f"Compressed history {takes_text(share)}; Phase 4 asks for over {criterion} saved.{behind}",
+        )
+    few = f" {_tables(whole.below_criterion)} by themselves save less." if whole.below_criterion else ""
+    return Verdict(
+        "warning" if behind or few else "ok",
+        f"Compressed history {takes_text(share)}, over the criterion of {criterion}.{few}{behind}",
+    )
+
+
+def takes_text(saved_share: float) -> str:
+    """A saved share as a verb phrase: ``takes 73 % less``, or ``takes 8 % more`` where it does not pay."""
+    return f"takes {percent_text(abs(saved_share))} {'less' if saved_share >= 0 else 'more'}"
+
+
+def short_name(table: str, schema: str) -> str:
+    """``schema.name`` without the schema where it is the environment's own."""
+    return table.removeprefix(f"{schema}.")
+
+
+def table_savings(tables: Sequence[Table], compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:
+    """A row per expected table and per other table with compression: what it saves, and the verdict.
+
+    Columns: table str, kind str, chunks, compressed_chunks Int64, before_bytes, after_bytes Int64, ratio,
+    saved_share float64 (missing where nothing is compressed), size_bytes Int64 (the whole table now), verdict str.
+    """
+    by_table = {one.table: one for one in compression}
+    rows = []
+    for table in tables:
+        one = by_table.get(table.qualified)
+        if not table.is_expected and not (one and one.enabled):
+            continue
+        compressed = bool(one and one.before_bytes)
+        rows.append(
+            {
+                "table": short_name(table.qualified, schema),
+                "kind": table.kind,
+                "chunks": one.chunks if one else None,
+                "compressed_chunks": one.compressed_chunks if one else None,
+                "before_bytes": one.before_bytes if one and compressed else None,
+                "after_bytes": one.after_bytes if one and compressed else None,
+                "ratio": one.ratio if one else None,
+                "saved_share": one.saved_share if one else None,
+                "size_bytes": table.size_bytes,
+                "verdict": _saving_verdict(table, one),
+            }
+        )
+    frame = pd.DataFrame(
+        rows,
+        columns=["table", "kind", "chunks", "compressed_chunks", "before_bytes", "after_bytes", "ratio",
+                 "saved_share", "size_bytes", "verdict"],
+    )  # fmt: skip
+    whole = dict.fromkeys(("chunks", "compressed_chunks", "before_bytes", "after_bytes", "size_bytes"), "Int64")
+    return frame.astype({**whole, "ratio": "float64", "saved_share": "float64"})
+
+
+def ratios_over_time(chunks: pd.DataFrame, at_most: int = 400) -> pd.DataFrame:
+    """What compressed chunks of one table save over time, oldest first; more than ``at_most`` are put together by day,
+    and by week where days are too many as well.
+
+    Columns: start instant, span str ("chunk", "day", "week"), chunks, before_bytes, after_bytes int64, ratio,
+    saved_share, worst_share (of the single chunks), rows_per_batch float64. Chunks of integer time are left out.
+    """
+    frame = chunk_ratios(chunks).dropna(subset=["range_start"])
+    span, key = "chunk", frame["range_start"]
+    for wider, width in (("day", "1D"), ("week", "7D")):
+        if key.nunique() <= at_most:
+            break
+        span, key = wider, frame["range_start"].dt.floor(width)
+    grouped = frame.assign(start=key).groupby("start", sort=True)
+    result = grouped.agg(
+        chunks=("chunk", "size"),
+        before_bytes=("before_bytes", "sum"),
+        after_bytes=("after_bytes", "sum"),
+        rows=("rows", "sum"),
+        batches=("batches", "sum"),
+        worst_share=("saved_share", "min"),
+    ).reset_index()
+    before, after = result["before_bytes"].astype("float64"), result["after_bytes"].astype("float64")
+    batches = result["batches"].astype("float64")
+    result["ratio"] = before / after.where(after > 0)
+    result["saved_share"] = 1 - after / before.where(before > 0)
+    result["rows_per_batch"] = result["rows"].astype("float64") / batches.where(batches > 0)
+    result["span"] = span
+    return result.astype({"before_bytes": "int64", "after_bytes": "int64", "chunks": "int64"})[
+        ["start", "span", "chunks", "before_bytes", "after_bytes", "ratio", "saved_share", "worst_share",
+         "rows_per_batch"]
+    ]  # fmt: skip
+
+
+def chunk_states(
+    chunks: pd.DataFrame, tables: Sequence[Table], jobs: Sequence[Job], now: datetime, schema: str
+) -> pd.DataFrame:
+    """The chunk frame of all hypertables, and of aggregates with a policy, with table, state and due_since.
+
+    ``state`` is one of CHUNK_STATES; ``due_since`` (instant) is when a waiting or late chunk passed compress_after.
+    """
+    parts = []
+    for table in tables:
+        job = policy_of(jobs, "compression", table.qualified) if table.is_chunked else None
+        if not table.is_chunked or (table.kind != "hypertable" and job is None):
+            continue
+        own = of_table(chunks, table)
+        own["table"] = short_name(table.qualified, schema)
+        own["state"] = "no policy"
+        due = pd.Series(False, index=own.index)
+        if job and job.compress_after is not None:
+            own["state"] = "not yet due"
+            due = own["range_end"] < now - job.compress_after
+            own.loc[due, "state"] = "waiting"
+            own.loc[own["range_end"] < now - job.compress_after - job.schedule_interval, "state"] = "late"
+        # A partial chunk counts as uncompressed only where it is due again.
+        own.loc[own["is_compressed"] & ~(own["is_partial"] & due), "state"] = "compressed"
+        after = job.compress_after if job and job.compress_after else timedelta(0)
+        own["due_since"] = (own["range_end"] + after).where(own["state"].isin(("waiting", "late")))
+        parts.append(own)
+    columns = [*chunks.columns, "table", "state", "due_since"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def state_totals(states: pd.DataFrame) -> pd.DataFrame:
+    """Chunks and bytes of ``chunk_states`` by table and state: table, state, chunks, size_bytes, share of chunks."""
+    if states.empty:
+        return pd.DataFrame(columns=["table", "state", "chunks", "size_bytes", "share"])
+    grouped = states.groupby(["table", "state"], sort=False)
+    totals = grouped.agg(chunks=("chunk", "size"), size_bytes=("size_bytes", "sum")).reset_index()
+    totals["share"] = totals["chunks"] / totals.groupby("table", sort=False)["chunks"].transform("sum")
+    return totals
+
+
+def waiting_chunks(states: pd.DataFrame, at_most: int = 1_000) -> pd.DataFrame:
+    """The waiting and late chunks, longest due first: table, chunk, range_start, range_end, size_bytes, why, due_since,
+    is_late."""
+    frame = states[states["state"].isin(("waiting", "late"))].copy()
+    frame["why"] = "uncompressed"
+    frame.loc[frame["is_partial"].astype("bool"), "why"] = "compressed, with new rows beside"
+    frame["is_late"] = frame["state"] == "late"
+    return frame.sort_values("due_since", ignore_index=True).head(at_most)[
+        ["table", "chunk", "range_start", "range_end", "size_bytes", "why", "due_since", "is_late"]
+    ]
+
+
+def settings_beside_plan(
+    tables: Sequence[Table],
+    compression: Sequence[TableCompression],
+    jobs: Sequence[Job],
+    schema: str,
+    version: Version,
+) -> pd.DataFrame:
+    """Settings of every hypertable, and of aggregates that have some, beside Phase 4's; all columns text but is_planned.
+
+    Columns: table, segment_by, segment_by_planned, order_by, order_by_planned, compress_after, compress_after_planned,
+    runs_every, verdict str; agrees bool (missing where Phase 4 says nothing).
+    """
+    by_name = {table.qualified: table for table in tables}
+    rows = []
+    for one in compression:
+        table = by_name.get(one.table)
+        plan = expected_table(table) if table else None
+        if plan is None and not one.enabled and one.kind != "hypertable":
+            continue
+        differences = plan_differences(one, plan, version) if plan else []
+        job = policy_of(jobs, "compression", one.table)
+        rows.append(
+            {
+                "table": short_name(one.table, schema),
+                "segment_by": _columns(one.segment_by, one.enabled),
+                "segment_by_planned": ", ".join(plan.segment_by) if plan else MISSING,
+                "order_by": _columns(one.order_by, one.enabled),
+                "order_by_planned": f"{plan.time_column} DESC" if plan else MISSING,
+                "compress_after": interval_text(one.compress_after) if one.job_id is not None else "no policy",
+                "compress_after_planned": interval_text(plan.compress_after) if plan else MISSING,
+                "runs_every": interval_text(job.schedule_interval) if job else MISSING,
+                "verdict": "; ".join(differences) or ("as planned" if plan else "Phase 4 says nothing"),
+            }
+        )
+    return pd.DataFrame(
+        rows,
+        columns=["table", "segment_by", "segment_by_planned", "order_by", "order_by_planned", "compress_after",
+                 "compress_after_planned", "runs_every", "verdict"],
+    )  # fmt: skip
+
+
+def plan_differences(one: TableCompression, plan: ExpectedTable, version: Version) -> list[str]:
+    """In which settings a table differs from Phase 4's matrix; none where all agree."""
+    if not one.enabled:
+        return ["compression is switched off"]
+    found = []
+    extra = set(one.segment_by) - set(plan.segment_by)
+    missing = set(plan.segment_by) - set(one.segment_by)
+    if missing or (extra and version >= FOREIGN_KEYS_SEGMENTED_BEFORE):
+        found.append("other segment by")
+    # NULLS LAST and a second column change nothing about how well the time column's order compresses.
+    if not one.order_by or " ".join(one.order_by[0].split()[:2]) != f"{plan.time_column} DESC":
+        found.append("other order by")
+    if one.job_id is None:
+        found.append("no policy")
+    elif one.compress_after != plan.compress_after:
+        found.append("other age")
+    if one.job_id is not None and not one.scheduled:
+        found.append("policy is paused")
+    return found
+
+
+def segment_rows(compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:
+    """Rows per segment and chunk of tables with compression: table, segment_by, rows_per_segment float64, how ("measured"
+    or "estimated"), segments float64, verdict ("enough", "few", "too few", "not known")."""
+    rows = [
+        {
+            "table": short_name(one.table, schema),
+            "segment_by": _columns(one.segment_by, one.enabled),
+            "rows_per_segment": one.rows_per_segment,
+            "how": MISSING
+            if one.rows_per_segment is None
+            else "measured"
+            if one.rows_per_segment_measured
+            else "estimated",
+            "segments": one.segments,
+            "verdict": _segment_verdict(one.rows_per_segment),
+        }
+        for one in compression
+        if one.enabled
+    ]
+    columns = ["table", "segment_by", "rows_per_segment", "how", "segments", "verdict"]
+    return pd.DataFrame(rows, columns=columns).astype({"rows_per_segment": "float64", "segments": "float64"})
+
+
+def poor_chunk_frame(poor: Sequence[PoorChunk], at_most: int = 1_000) -> pd.DataFrame:
+    """Poor chunks as rows: chunk, range_start, before_bytes, after_bytes, saved_share, causes, reasons (text)."""
+    return pd.DataFrame(
+        [
+            {
+                "chunk": one.chunk,
+                "range_start": one.range_start,
+                "before_bytes": one.before_bytes,
+                "after_bytes": one.after_bytes,
+                "saved_share": one.saved_share,
+                "causes": ", ".join(one.causes),
+                "reasons": " ".join(one.reasons),
+            }
+            for one in poor[:at_most]
+        ],
+        columns=["chunk", "range_start", "before_bytes", "after_bytes", "saved_share", "causes", "reasons"],
+    )
+
+
+def cause_totals(poor: Sequence[PoorChunk]) -> pd.DataFrame:
+    """How many chunks have which cause, and what they take: cause, chunks, after_bytes, remedy; most frequent first.
+
+    A chunk with two causes counts for both.
+    """
+    rows = [(cause, one.after_bytes) for one in poor for cause in one.causes]
+    frame = pd.DataFrame(rows, columns=["cause", "after_bytes"])
+    totals = frame.groupby("cause", sort=False).agg(chunks=("cause", "size"), after_bytes=("after_bytes", "sum"))
+    totals = totals.sort_values("chunks", ascending=False).reset_index()
+    totals["remedy"] = totals["cause"].map(REMEDIES)
+    return totals[["cause", "chunks", "after_bytes", "remedy"]]
+
+
+REMEDIES = {
+    "tiny chunk": "Longer chunks: a compressed chunk has fixed pages of its own, however few its rows.",
+    "few rows per segment": "Longer chunks, or a coarser segment by: rows are packed per value, up to 1,000 at a time.",
+    "no segment by": "Segment by the entity (metric, line, equipment), so that like values lie side by side.",
+    "values compress badly": "Look at wide text or JSON columns; numbers and times compress best.",
+    "rows added since": "The next compression run takes them in; frequent late rows call for a later compress after.",
+    "grown since": "Recompress the chunk in a maintenance window.",
+}
+"""What helps against each cause of ``PoorChunk.causes``."""
+
+
+@dataclass(frozen=True)
+class LiveSizes:
+    """A sample's live sizes beside the stored ones: the rows with their change, the sums, and a sentence."""
+
+    frame: pd.DataFrame
+    stored_bytes: int
+    live_bytes: int
+    changed: int
+    text: str
+
+
+def live_sizes(live: pd.DataFrame) -> LiveSizes:
+    """``compression.read_live_sizes`` with ``change`` (live over stored, less one; float64), oldest first."""
+    frame = live.sort_values("range_start", ignore_index=True)
+    stored = frame["stored_bytes"].astype("float64")
+    frame["change"] = frame["live_bytes"] / stored.where(stored > 0) - 1
+    changed = int((frame["change"].abs() > CHANGED_SHARE).sum())
+    stored_bytes, live_bytes = int(frame["stored_bytes"].sum()), int(frame["live_bytes"].sum())
+    text = (
+        f"The newest {_chunks(len(frame))} take {bytes_text(live_bytes)} now; the catalogue has "
+        f"{bytes_text(stored_bytes)} from when they were compressed. "
+    ) + (
+        f"{_chunks(changed)} changed by more than {percent_text(CHANGED_SHARE)} since: their stored ratios no longer "
+        "hold."
+        if changed
+        else "The stored ratios still hold."
+    )
+    return LiveSizes(frame, stored_bytes, live_bytes, changed, text)
+
+
+def compressed_tables(tables: Sequence[Table], compression: Sequence[TableCompression]) -> list[Table]:
+    """Tables with compressed chunks, the one with most of them first."""
+    counts = {one.table: one.compressed_chunks for one in compression}
+    found = [table for table in tables if counts.get(table.qualified, 0) > 0]
+    return sorted(found, key=lambda table: -counts[table.qualified])
+
+
+def next_runs(compression: Sequence[TableCompression], jobs: Sequence[Job], schema: str) -> pd.DataFrame:
+    """Backlog and compression job per table with a policy: table, compress_after text, backlog_chunks, late_chunks int64,
+    backlog_bytes int64, last_start, next_start instants, schedule str."""
+    rows = []
+    for one in compression:
+        job = policy_of(jobs, "compression", one.table)
+        if job is None:
+            continue
+        rows.append(
+            {
+                "table": short_name(one.table, schema),
+                "compress_after": interval_text(one.compress_after),
+                "backlog_chunks": one.backlog_chunks,
+                "late_chunks": one.late_chunks,
+                "backlog_bytes": one.backlog_bytes,
+                "last_start": job.last_start,
+                "next_start": job.next_start if job.scheduled else None,
+                "schedule": f"every {interval_text(job.schedule_interval)}" if job.scheduled else "paused",
+            }
+        )
+    frame = pd.DataFrame(
+        rows,
+        columns=["table", "compress_after", "backlog_chunks", "late_chunks", "backlog_bytes", "last_start",
+                 "next_start", "schedule"],
+    )  # fmt: skip
+    for column in ("last_start", "next_start"):
+        frame[column] = pd.to_datetime(frame[column], utc=True)
+    return frame
+
+
+def oldest_wait(states: pd.DataFrame, now: datetime) -> timedelta | None:
+    """For how long the longest waiting chunk has been due; None where none waits."""
+    due = states["due_since"].dropna() if len(states) else states.get("due_since", pd.Series(dtype="object"))
+    return None if due.empty else now - due.min().to_pydatetime()
+
+
+def _saving_verdict(table: Table, one: TableCompression | None) -> str:  # one per case
+    if table.kind == "missing":
+        return "does not exist"
+    if one is None:
+        return "plain table: cannot be compressed"
+    if not one.enabled:
+        return "compression is switched off"
+    if one.saved_share is None:
+        return "nothing compressed yet"
+    if one.saved_share < 0:
+        return "takes more than before"
+    met = one.saved_share >= SAVED_SHARE_WANTED
+    return f"{'over' if met else 'below'} {percent_text(SAVED_SHARE_WANTED)}"
+
+
+def _segment_verdict(rows: float | None) -> str:
+    if rows is None:
+        return "not known"
+    if rows < ROWS_PER_SEGMENT_POOR:
+        return "too few"
+    return "few" if rows < ROWS_PER_SEGMENT_WANTED else "enough"
+
+
+def _columns(columns: Sequence[str], enabled: bool) -> str:
+    return ", ".join(columns) or ("none" if enabled else MISSING)
+
+
+def _tables(count: int) -> str:
+    return f"{count_text(count)} table{'' if count == 1 else 's'}"
+
+
+def _chunks(count: int) -> str:
+    return f"{count_text(count)} chunk{'' if count == 1 else 's'}"

@@ -1,0 +1,58 @@
+"""The few figures that stand for the whole database."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from ms5ops.observe.jobs import job_state
+from ms5ops.observe.overview import Overview
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over all tables and aggregates; None where a part could not be read or there is nothing to sum.
+
+    ``saved_share`` is of the whole: 1 - stored / uncompressed. ``slowest`` is the largest lag of an aggregate
+    behind its source.
+    """
+
+    database_bytes: int | None
+    database_is_exact: bool
+    stored_bytes: int | None
+    uncompressed_bytes: int | None
+    rows: int | None
+    compressed_chunks: int
+    jobs: int | None
+    jobs_in_trouble: int | None
+    aggregates: int | None
+    aggregates_on_time: int | None
+    slowest: timedelta | None
+
+    @property
+    def saved_share(self) -> float | None:
+        """Share of the bytes that compression saves over everything stored."""
+        if not self.uncompressed_bytes or self.stored_bytes is None:
+            return None
+        return 1 - self.stored_bytes / self.uncompressed_bytes
+
+
+def totals(overview: Overview) -> Totals:
+    """The totals of one overview."""
+    tables, jobs, aggregates = overview.tables.value, overview.jobs.value, overview.aggregates.value
+    sized = [table for table in tables or () if table.size_bytes is not None]
+    size = overview.database_size.value
+    lags = [lag for one in aggregates or () if (lag := one.lag_behind_source) is not None]
+    return Totals(
+        database_bytes=size.size_bytes if size else None,
+        database_is_exact=bool(size and size.is_exact),
+        stored_bytes=sum(table.size_bytes or 0 for table in sized) if sized else None,
+        uncompressed_bytes=sum(table.uncompressed_bytes or 0 for table in sized) if sized else None,
+        rows=sum(table.rows or 0 for table in sized if table.kind != "continuous aggregate") if sized else None,
+        compressed_chunks=sum(table.compressed_chunks for table in tables or ()),
+        jobs=None if jobs is None else len(jobs),
+        jobs_in_trouble=None
+        if jobs is None
+        else sum(job_state(job, overview.now) in ("failing", "overdue") for job in jobs),
+        aggregates=None if aggregates is None else len(aggregates),
+        aggregates_on_time=None if aggregates is None else sum(one.keeps_promise is not False for one in aggregates),
+        slowest=max(lags, default=None),
+    )

@@ -1,0 +1,1 @@
+"""The embedded TimescaleDB: its process, its schema, its simulated telemetry."""

@@ -1,0 +1,72 @@
+"""What the console adds to Streamlit's web server: security headers, and a snapshot now and then."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from ms5ops.collect import collect
+from ms5ops.config import load_settings
+from ms5ops.errors import Ms5opsError
+
+log = logging.getLogger(__name__)
+
+# Streamlit's front end needs inline styles, blob workers and eval (plotly, vega); nothing from elsewhere.
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
+        " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:;"
+        " frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
+    ),
+    "x-frame-options": "DENY",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+}
+
+
+class SecurityHeaders:
+    """ASGI middleware that sets ``HEADERS`` on every HTTP response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                kept = [pair for pair in message["headers"] if pair[0].decode().lower() not in HEADERS]
+                message = {**message, "headers": [*kept, *own]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+async def _snapshots() -> None:
+    """Store a snapshot of the default environment at the configured interval, for as long as the console runs."""
+    while True:
+        every_minutes = 0
+        try:
+            settings = load_settings()
+            every_minutes = settings.console.snapshot_every_minutes
+            if every_minutes:
+                await asyncio.to_thread(collect, settings)
+        except Ms5opsError as error:
+            log.warning("No snapshot was stored: %s", error)
+        await asyncio.sleep(60 * (every_minutes or 15))
+
+
+@asynccontextmanager
+async def _lifespan(_app: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(_snapshots())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+MIDDLEWARE = [Middleware(SecurityHeaders)]
+LIFESPAN = _lifespan

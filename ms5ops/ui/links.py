@@ -1,0 +1,22 @@
+"""Links from page to page, by the name of the page's file."""
+
+import streamlit as st
+
+from ms5ops import paths
+
+TITLES = {
+    "storage": "Storage",
+    "compression": "Compression",
+    "jobs": "Jobs",
+    "aggregates": "Aggregates",
+    "indexes": "Indexes",
+    "health": "Health",
+}
+
+
+def page_link(name: str, label: str | None = None) -> None:
+    """A link to ``pages/<name>.py``; nothing where there is no such page."""
+    if name in TITLES:
+        st.page_link(
+            paths.PROJECT / "pages" / f"{name}.py", label=label or TITLES[name], icon=":material/arrow_forward:"
+        )

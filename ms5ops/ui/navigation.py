@@ -1,0 +1,31 @@
+"""The script of every session: page settings, the navigation, and then the page that was asked for."""
+
+import streamlit as st
+
+from ms5ops import paths
+from ms5ops.ui import shell
+
+PAGES = paths.PROJECT / "pages"
+
+
+def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
+    return st.Page(PAGES / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name, default=default)
+
+
+st.set_page_config(page_title="ms5ops", page_icon=str(paths.PROJECT / "ms5ops" / "ui" / "icon.png"), layout="wide")
+page = st.navigation(
+    {
+        "Observe": [
+            _page("overview", "Overview", "space_dashboard", default=True),
+            _page("storage", "Storage", "database"),
+            _page("compression", "Compression", "compress"),
+            _page("jobs", "Jobs", "schedule"),
+            _page("aggregates", "Aggregates", "stacked_line_chart"),
+            _page("indexes", "Indexes", "format_list_numbered"),
+            _page("health", "Health", "health_and_safety"),
+        ],
+    }
+)
+with st.sidebar:
+    shell.choose_environment()
+page.run()

@@ -1,0 +1,88 @@
+"""What the pages show, read once for all sessions and kept for half a minute.
+
+One overview per environment serves every page and every session, so that twenty open browsers cost the server
+what one does, and all pages speak of the same instant. Readings are shared: nothing here or in a page changes them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+import pandas as pd
+import streamlit as st
+
+from ms5ops.config import load_settings
+from ms5ops.environments import Connected, connect, source_id
+from ms5ops.history import History
+from ms5ops.observe.health import Finding, findings
+from ms5ops.observe.overview import Overview, Reading, read_all
+from ms5ops.observe.server import Server, connect_server
+from ms5ops.ui.messages import show_error
+
+T = TypeVar("T")
+READ_TTL_S = 30
+"""How old a reading may get before the next page load reads again."""
+
+
+@dataclass(frozen=True)
+class Readings:
+    """One environment as last read: the connection, the server, all sections, and the judgement of them.
+
+    ``source`` names the database in the history (``environments.source_id``).
+    """
+
+    connected: Connected
+    server: Server
+    overview: Overview
+    findings: tuple[Finding, ...]
+    source: str
+
+    @property
+    def read_at(self) -> datetime:
+        """The server's clock when it was read (UTC)."""
+        return self.overview.now
+
+
+def open_environment(name: str | None) -> Readings:
+    """The readings of an environment (None: the default one); raises Ms5opsError where it cannot be read."""
+    connected = connect(load_settings(), name)
+    return _read(_key(connected), connected)
+
+
+def forget(found: Readings) -> None:
+    """Let the next page load read this environment afresh."""
+    _read.clear(_key(found.connected), found.connected)
+
+
+def section(reading: Reading[T], what: str) -> T | None:
+    """The section's value; where it could not be read, its error stands on the page and None is returned.
+
+    ``what`` is the noun phrase of the error: "the jobs".
+    """
+    if reading.error is not None:
+        show_error(reading.error, what)
+        return None
+    return reading.value
+
+
+def _key(connected: Connected) -> str:
+    """One per environment and address: a sandbox that was started anew is read anew."""
+    return f"{connected.name} {connected.database.target.address}"
+
+
+@st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the history", max_entries=64)
+def stored(name: str, source: str) -> pd.DataFrame:
+    """The rows of the history's query ``name`` about one database (``Readings.source``); HistoryError as it comes."""
+    return History().read(name, {"source": source})
+
+
+@st.cache_resource(ttl=READ_TTL_S, show_spinner="Reading the server", max_entries=16)
+def _read(key: str, _connected: Connected) -> Readings:
+    pooled = _pooled(key, _connected)
+    overview = read_all(connect_server(pooled.database, pooled.schema))
+    return Readings(pooled, overview.server, overview, tuple(findings(overview)), source_id(pooled))
+
+
+@st.cache_resource(max_entries=16, on_release=lambda connected: connected.database.close(), show_spinner=False)
+def _pooled(_key: str, _connected: Connected) -> Connected:
+    return _connected

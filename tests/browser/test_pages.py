@@ -1,0 +1,156 @@
+"""Every page in every state of the sandbox, in a real browser."""
+
+import re
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from ms5ops.sandbox import process
+from tests.browser.conftest import Console, open_page, settled, start_console
+from tests.conftest import Sandboxes
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
+
+PAGES = ("overview", "storage", "compression", "jobs", "aggregates", "indexes", "health")
+DEFECT = "[data-testid=stException], [data-testid=stAlertContentError]"
+RAW = re.compile(r"\bNone\b|\bnan\b|NaT|Traceback|Timedelta|datetime\.|<NA>|\d{7,}\.\d|\{\{|Reading\(")
+Consoles = Callable[[str], Console]
+
+
+def address(console: Console, name: str) -> str:
+    return f"{console.url}/" if name == "overview" else f"{console.url}/{name}"
+
+
+def open_tabs(page: Page) -> list[str]:
+    """Open every tab in turn; returns the text of the page with each."""
+    texts = []
+    for tab in page.get_by_role("tab").all():
+        tab.click()
+        settled(page)
+        texts.append(page.get_by_test_id("stMain").inner_text())
+    return texts
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_is_whole(page: Page, consoles: Consoles, state: str, name: str) -> None:
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_page(page, address(consoles(state), name))
+    expect(page.get_by_role("heading", level=1)).to_have_text(name.capitalize())
+    expect(page.get_by_text("simulated data")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"TimescaleDB 2\.\d+\.\d+ Community"))).to_be_visible()
+    texts = [page.get_by_test_id("stMain").inner_text(), *open_tabs(page)]
+    assert "defect" not in "".join(texts)
+    assert page.locator("[data-testid=stException]").count() == 0
+    assert [found for text in texts for found in RAW.findall(text)] == []
+    assert errors == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_tablet_and_the_dark(browser: Browser, consoles: Consoles, name: str) -> None:
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, color_scheme="dark")
+    page = context.new_page()
+    open_page(page, address(consoles("optimised"), name))
+    background = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
+    assert background == "rgb(17, 22, 28)"
+    overflow = page.evaluate(
+        "(() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth; })()"
+    )
+    assert overflow <= 0, "the page is wider than the screen"
+    context.close()
+
+
+def test_the_menu_leads_to_every_page(page: Page, consoles: Consoles) -> None:
+    console = consoles("legacy")
+    open_page(page, console.url)
+    for name in PAGES[1:]:
+        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name.capitalize(), exact=True).click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(name.capitalize())
+        settled(page)
+
+
+def test_a_fresh_process_serves_no_page_around_the_entry(page: Page, sandboxes: Sandboxes, tmp_path: Path) -> None:
+    console = start_console(sandboxes.folder("legacy"), tmp_path / "fresh.log")
+    try:
+        open_page(page, f"{console.url}/jobs")  # the first request that this process ever gets
+        expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
+        expect(page.get_by_text("simulated data")).to_be_visible()
+        assert page.get_by_test_id("stSidebarNav").get_by_role("link").count() == len(PAGES)
+    finally:
+        console.process.terminate()
+        console.process.wait(timeout=20)
+
+
+def test_security_headers_are_sent(consoles: Consoles) -> None:
+    with urllib.request.urlopen(consoles("legacy").url) as response:
+        headers = response.headers
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+    assert headers["x-frame-options"] == "DENY"
+    assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_nothing_is_fetched_from_elsewhere(page: Page, consoles: Consoles) -> None:
+    hosts: set[str] = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "://" in request.url else None)
+    console = consoles("optimised")
+    for name in PAGES:
+        open_page(page, address(console, name))
+    assert hosts == {console.url.split("/")[2]}
+
+
+def test_a_table_downloads_as_csv(page: Page, consoles: Consoles) -> None:
+    open_page(page, consoles("legacy").url)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download as CSV").first.click()
+    lines = Path(waiting.value.path()).read_text().splitlines()
+    assert lines[0].startswith("Table,Kind,Rows (about),Size (bytes)")
+    assert len(lines) == 6
+    assert any(line.startswith("factory_telemetry.metric_hist,plain table,") for line in lines)
+
+
+def test_a_sandbox_that_is_down_is_said_in_a_sentence(page: Page, tmp_path: Path) -> None:
+    console = start_console(tmp_path / "empty", tmp_path / "down.log")
+    try:
+        for name in PAGES:
+            open_page(page, address(console, name))
+            expect(page.get_by_text("The sandbox is not running.")).to_be_visible()
+            expect(page.get_by_text("python -m ms5ops sandbox start")).to_be_visible()
+    finally:
+        console.process.terminate()
+        console.process.wait(timeout=20)
+
+
+def test_an_unreachable_server_is_said_in_a_sentence(page: Page, tmp_path: Path) -> None:
+    console = start_console(tmp_path, tmp_path / "gone.log", DB_HOST="127.0.0.1", DB_PORT="1", DB_PASSWORD="hidden-one")
+    try:
+        open_page(page, console.url)
+        expect(page.get_by_text("No connection to postgres@127.0.0.1:1/factory_telemetry")).to_be_visible()
+        assert "hidden-one" not in page.content()
+    finally:
+        console.process.terminate()
+        console.process.wait(timeout=20)
+    assert "hidden-one" not in console.log.read_text()
+
+
+def test_an_engine_that_is_killed_is_said_and_comes_back(page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    process.start(folder / "sandbox")
+    console = start_console(folder, tmp_path / "killed.log")
+    try:
+        open_page(page, console.url)
+        expect(page.get_by_text("simulated data")).to_be_visible()
+        subprocess.run(["kill", "-9", str(process.status(folder / "sandbox").pid)], check=True)
+        page.reload()
+        settled(page)
+        expect(page.get_by_text(re.compile("The sandbox is not running"))).to_be_visible()
+        process.start(folder / "sandbox")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("simulated data")).to_be_visible(timeout=30_000)
+    finally:
+        console.process.terminate()
+        console.process.wait(timeout=20)
+        process.stop(folder / "sandbox")

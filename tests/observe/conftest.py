@@ -1,0 +1,74 @@
+"""Servers that hold what readings stumble over (awkward.sql): an embedded engine and a database on each native server."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ms5ops.database import Database, Target
+from ms5ops.observe.server import Server, connect_server
+from ms5ops.sandbox import fill, process
+from tests.conftest import NATIVE, native_targets
+
+AWKWARD = Path(__file__).parent / "awkward.sql"
+
+
+def load_awkward(database: Database) -> None:
+    """Run awkward.sql, statement by statement: some cannot run inside a transaction."""
+    for statement in fill.statements(AWKWARD):
+        database.execute(statement)
+
+
+@contextmanager
+def native_database(target: Target, *, extension: bool = True) -> Iterator[Target]:
+    """A fresh database on a native server, dropped afterwards."""
+    admin = Database(target, "write")
+    name = f"ms5ops_test_{secrets.token_hex(4)}"
+    version = admin.rows("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")[0]["extversion"]
+    admin.execute(f"CREATE DATABASE {name}")
+    there = Target(target.host, target.port, name, target.user, target.password, target.sslmode)
+    try:
+        if extension:
+            owner = Database(there, "write")
+            owner.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
+            owner.close()
+        yield there
+    finally:
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.close()
+
+
+@pytest.fixture(scope="module")
+def awkward_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """awkward.sql on an embedded engine whose jobs do not run by themselves."""
+    folder = tmp_path_factory.mktemp("awkward") / "sandbox"
+    process.start(folder, scheduler=False)
+    reading = Database(process.target(folder))
+    try:
+        writing = Database(process.target(folder), "write")
+        load_awkward(writing)
+        writing.close()
+        yield connect_server(reading)
+    finally:
+        reading.close()
+        process.stop(folder)
+
+
+@pytest.fixture(
+    scope="module", params=native_targets() or [None], ids=lambda target: target.address if target else "none"
+)
+def awkward_native(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """awkward.sql in a database of its own on each native server."""
+    if request.param is None:
+        pytest.skip(f"{NATIVE} names no TimescaleDB server")
+    with native_database(request.param) as target:
+        writing = Database(target, "write")
+        load_awkward(writing)
+        writing.execute("CREATE SCHEMA extras")
+        writing.execute("CREATE EXTENSION pg_stat_statements SCHEMA extras")
+        writing.close()
+        reading = Database(target)
+        yield connect_server(reading)
+        reading.close()

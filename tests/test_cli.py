@@ -1,0 +1,112 @@
+"""The command line as people and cron call it: a process, its streams and its exit code."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ms5ops import __version__, paths
+from tests.conftest import STATES, Sandboxes
+
+
+def call(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DB_", "MS5OPS_"))}
+    environment |= {
+        "MS5OPS_STATE": str(folder),
+        "MS5OPS_HISTORY": str(folder / "history.duckdb"),
+        "MS5OPS_CONFIG": str(folder / "absent.toml"),
+        "COLUMNS": "160",
+        **variables,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "ms5ops", *arguments],
+        env=environment,
+        cwd=paths.PROJECT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_status_as_json(sandboxes: Sandboxes, state: str) -> None:
+    done = call("status", "--json", folder=sandboxes.folder(state))
+    assert done.returncode in (0, 1), done.stderr
+    found = json.loads(done.stdout)
+    kinds = {table["name"]: table["kind"] for table in found["tables"]["value"]}
+    assert kinds["metric_hist"] == ("plain table" if state == "legacy" else "hypertable")
+    assert (found["environment"], found["origin"]) == ("sandbox", "simulated")
+    assert {one["severity"] for one in found["findings"]} <= {"critical", "warning", "info", "ok"}
+    assert done.returncode == any(one["severity"] == "critical" for one in found["findings"])
+
+
+def test_status_for_people(sandboxes: Sandboxes) -> None:
+    done = call("status", folder=sandboxes.folder("optimised"))
+    assert "factory_telemetry.metric_hist_1min" in done.stdout
+    assert "compression" in done.stdout
+    assert "simulated data" in done.stdout
+    assert "None" not in done.stdout
+
+
+def test_collect_stores_and_says_so(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    folder = sandboxes.folder("legacy")
+    history = {"MS5OPS_HISTORY": str(tmp_path / "h.duckdb")}
+    first, second = (call("collect", folder=folder, **history) for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stdout.startswith("Stored a snapshot of sandbox at 20")
+    as_json = call("collect", "--json", folder=folder, **history)
+    assert json.loads(as_json.stdout)["tables"] == 5
+
+
+def test_without_a_server_it_says_what_to_do(tmp_path: Path) -> None:
+    for command in ("status", "collect"):
+        done = call(command, folder=tmp_path)
+        assert done.returncode == 2
+        assert done.stdout == ""
+        assert "The sandbox is not running." in done.stderr
+        assert "python -m ms5ops sandbox start" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_secrets_stay_out_of_every_stream(tmp_path: Path) -> None:
+    done = call("status", folder=tmp_path, DB_HOST="127.0.0.1", DB_PORT="1", DB_PASSWORD="hidden-one")
+    assert done.returncode == 2
+    assert "No connection to postgres@127.0.0.1:1/factory_telemetry" in done.stderr
+    listed = call("environments", "--json", folder=tmp_path, DB_HOST="127.0.0.1", DB_PASSWORD="hidden-one")
+    assert json.loads(listed.stdout)["default"] == "DB_HOST"
+    assert "hidden-one" not in done.stdout + done.stderr + listed.stdout + listed.stderr
+
+
+def test_environments_say_which_is_the_default_and_why(tmp_path: Path) -> None:
+    file = tmp_path / "ms5ops.toml"
+    file.write_text('[environments.line1]\nhost = "line1"\nread = { user = "reader" }\n')
+    done = call("environments", folder=tmp_path, MS5OPS_CONFIG=str(file))
+    assert done.returncode == 0
+    assert "reader@line1:5432/factory_telemetry" in done.stdout
+    assert "the first environment in ms5ops.toml" in done.stdout
+
+
+def test_an_unknown_environment_is_refused(tmp_path: Path) -> None:
+    done = call("status", "--environment", "sandbx", folder=tmp_path)
+    assert done.returncode == 2
+    assert "Did you mean 'sandbox'?" in done.stderr
+
+
+def test_the_sandbox_says_what_is_in_it(sandboxes: Sandboxes) -> None:
+    done = call("sandbox", "status", folder=sandboxes.folder("hypertables"))
+    assert "state hypertables" in done.stdout
+    assert "Simulated telemetry" in done.stdout
+
+
+def test_a_sandbox_that_does_not_run_is_no_error(tmp_path: Path) -> None:
+    assert "Not running" in call("sandbox", "status", folder=tmp_path).stdout
+    stopped = call("sandbox", "stop", folder=tmp_path)
+    assert (stopped.returncode, stopped.stdout) == (0, "It was not running.\n")
+
+
+def test_version_and_bad_usage(tmp_path: Path) -> None:
+    assert call("--version", folder=tmp_path).stdout.strip() == __version__
+    assert call("no-such-command", folder=tmp_path).returncode == 2

@@ -1,0 +1,163 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import pytest
+
+from ms5ops import paths
+from ms5ops.errors import HistoryError
+from ms5ops.history import History, migrations
+
+NOW = pd.Timestamp(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+
+
+def run_frame(job_id: int, source: str = "test") -> pd.DataFrame:
+    row = {
+        "source": source,
+        "job_id": job_id,
+        "started_at": NOW,
+        "finished_at": NOW,
+        "succeeded": True,
+        "message": None,
+    }
+    return pd.DataFrame([row])
+
+
+def snapshot_frame() -> pd.DataFrame:
+    row = {
+        "snapshot_id": str(uuid.uuid4()),
+        "source": "test",
+        "environment": "test",
+        "origin": "measured",
+        "taken_at": NOW,
+        "tool_version": "0",
+        "postgres_version": "17.5",
+        "timescaledb_version": "2.23.0",
+        "database_bytes": 1_000,
+    }
+    return pd.DataFrame([row])
+
+
+def job_ids(history: History) -> list[int]:
+    return sorted(history.read("job_runs", {"source": "test"})["job_id"])
+
+
+def test_reading_before_anything_was_stored_gives_no_rows(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    assert history.read("job_runs", {"source": "test"}).empty
+    assert not history.exists()
+
+
+def test_rows_come_back_with_their_times_in_utc(tmp_path: Path) -> None:
+    history = History(tmp_path / "folder" / "h.duckdb")
+    history.append({"job_run": run_frame(7)})
+    frame = history.read("job_runs", {"source": "test"})
+    assert list(frame["job_id"]) == [7]
+    assert frame["started_at"].iloc[0] == NOW
+
+
+def test_what_is_stored_is_never_changed(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    history.append({"job_run": run_frame(7)})
+    history.append({"job_run": run_frame(7).assign(succeeded=False)})
+    frame = history.read("job_runs", {"source": "test"})
+    assert list(frame["succeeded"]) == [True]
+
+
+def test_all_or_nothing(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    history.append({"job_run": run_frame(1)})
+    with pytest.raises(HistoryError):
+        history.append({"job_run": run_frame(2), "snapshot": snapshot_frame().assign(origin="invented")})
+    assert job_ids(history) == [1]
+
+
+def test_a_newer_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    history.append({"job_run": run_frame(1)})
+    with duckdb.connect(str(history.file)) as connection:
+        connection.execute("INSERT INTO schema_version VALUES (9999, now())")
+    with pytest.raises(HistoryError, match="9999") as caught:
+        history.read("job_runs", {"source": "test"})
+    assert "Upgrade" in caught.value.next_step
+
+
+def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    file = tmp_path / "h.duckdb"
+    file.write_bytes(b"this is no database" * 1_000)
+    for use in (
+        lambda: History(file).read("job_runs", {"source": "test"}),
+        lambda: History(file).append({"job_run": run_frame(1)}),
+    ):
+        with pytest.raises(HistoryError, match="cannot be opened") as caught:
+            use()
+        assert "move it away" in caught.value.next_step
+    assert file.read_bytes().startswith(b"this is no database")
+
+
+def test_a_holder_is_waited_for_and_named(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb", lock_wait_s=0.3)
+    history.append({"job_run": run_frame(1)})
+    script = (
+        f"import duckdb, time; c = duckdb.connect({str(history.file)!r}); print('held', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        try:
+            with pytest.raises(HistoryError, match=f"process {holder.pid}"):
+                history.read("job_runs", {"source": "test"})
+        finally:
+            holder.kill()
+    assert job_ids(history) == [1]
+
+
+def _write_many(file: Path, first: int) -> None:
+    for number in range(first, first + 10):
+        History(file, lock_wait_s=60).append({"job_run": run_frame(number)})
+
+
+def test_several_processes_write_and_read_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "h.duckdb"
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write_many, args=(file, 100 * number)) for number in range(4)]
+    for writer in writers:
+        writer.start()
+    while any(writer.is_alive() for writer in writers):
+        History(file, lock_wait_s=60).read("job_runs", {"source": "test"})
+        time.sleep(0.05)
+    assert [writer.exitcode for writer in writers] == [0] * 4
+    assert job_ids(History(file)) == sorted(100 * number + step for number in range(4) for step in range(10))
+
+
+def test_a_killed_writer_loses_nothing_it_finished(tmp_path: Path) -> None:
+    file = tmp_path / "h.duckdb"
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from ms5ops.history import History
+        from tests.test_history import run_frame
+        for number in range(10_000):
+            History(Path({str(file)!r})).append({{"job_run": run_frame(number)}})
+            print(number, flush=True)
+    """)
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=paths.PROJECT) as writer:
+        assert writer.stdout is not None
+        finished = [int(writer.stdout.readline()) for _ in range(8)]
+        os.kill(writer.pid, signal.SIGKILL)
+        finished += [int(line) for line in writer.stdout.read().split()]
+    stored = job_ids(History(file))
+    assert stored[: len(finished)] == finished
+    assert len(stored) <= len(finished) + 1
+
+
+def test_migrations_are_numbered_without_gaps() -> None:
+    assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))

@@ -11,7 +11,6 @@ passes for an unprotected server.
 import difflib
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from datetime import datetime, time
 from pathlib import Path
@@ -19,9 +18,8 @@ from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
-from ms5ops import paths
+from ms5ops import paths, strict
 from ms5ops.errors import ConfigError
 
 SANDBOX = "sandbox"
@@ -249,41 +247,7 @@ def _read_file(file: Path) -> ConfigFile:
         return ConfigFile()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read ({error}).", "Check its permissions and encoding (UTF-8).") from error
-    try:
-        return ConfigFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}.", "Correct that line.") from error
-    except ValidationError as error:
-        raise ConfigError(_explain(error, file), "Correct it and start again.") from error
-
-
-def _explain(error: ValidationError, file: Path) -> str:
-    return f"{file}: " + "; ".join(_explain_one(detail) for detail in error.errors()[:3]) + "."
-
-
-def _explain_one(detail: ErrorDetails) -> str:
-    key = ".".join(str(part) for part in detail["loc"])
-    if detail["type"] == "extra_forbidden":
-        nearest = difflib.get_close_matches(str(detail["loc"][-1]), _known_keys(detail["loc"][:-1]), n=1)
-        return f"unknown key {key}" + (f" (did you mean {nearest[0]}?)" if nearest else "")
-    if detail["type"] == "missing":
-        return f"{key} is missing"
-    message = detail["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}" if key else message
-
-
-def _known_keys(location: tuple[int | str, ...]) -> list[str]:
-    models: dict[tuple[str, ...], type[BaseModel]] = {
-        (): ConfigFile,
-        ("console",): Console,
-        ("environments", "*"): Environment,
-        ("environments", "*", "read"): Credential,
-        ("environments", "*", "deploy"): Credential,
-        ("environments", "*", "maintenance_window"): MaintenanceWindow,
-    }
-    generic = tuple("*" if place == 1 else str(part) for place, part in enumerate(location))
-    model = models.get(generic)
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
+    return strict.validated(ConfigFile, strict.parse_toml(text, file), file)
 
 
 def _unknown_environment(name: str, known: list[str]) -> ConfigError:

@@ -1,5 +1,13 @@
-"""Placeholder until the page is written."""
+"""Compression: what it saves, what waits for it, and whether its settings suit the data."""
 
+from ms5ops.ui import compression_parts as parts
 from ms5ops.ui import shell
 
-shell.begin("Compression", "Is being written.")
+page = shell.begin(
+    "Compression", "How much smaller history is stored, what still waits, and whether the settings suit the data."
+)
+found = parts.read(page)
+if found:
+    parts.headline(found)
+    if not parts.missing(found):
+        parts.tabs(found)

@@ -17,8 +17,10 @@ LAYERS = [
     {"ms5ops.snapshots"},
     {"ms5ops.observe", "ms5ops.history"},
     {"ms5ops.environments"},
+    {"ms5ops.policy"},
     {"ms5ops.sandbox"},
     {"ms5ops.database", "ms5ops.queries", "ms5ops.config"},
+    {"ms5ops.strict"},
     {"ms5ops.errors", "ms5ops.paths", "ms5ops.units"},
 ]
 DRIVERS = {

@@ -39,11 +39,16 @@ class Lifecycle:
     compressed_share: float | None = None
     retain_days: float | None = None
 
+    @property
+    def packs(self) -> float | None:
+        """From which age (days) on data are compressed, None where never or to what is not known."""
+        return None if self.compressed_share is None else self.compress_after_days
+
     def weights(self, ages_days: np.ndarray) -> np.ndarray:
         """The share of its uncompressed bytes that data of each age (days) still takes."""
         weights = np.ones(len(ages_days))
-        if self.compress_after_days is not None and self.compressed_share is not None:
-            weights[ages_days >= self.compress_after_days] = self.compressed_share
+        if self.packs is not None and self.compressed_share is not None:
+            weights[ages_days >= self.packs] = self.compressed_share
         if self.retain_days is not None:
             weights[ages_days >= self.retain_days] = 0.0
         return weights
@@ -66,6 +71,7 @@ def forecast(
     horizon_days: int,
     confidence: float = 0.9,
     past: pd.Series | None = None,
+    past_stored: pd.Series | None = None,
     as_of: date | None = None,
     block_days: float = 1.0,
 ) -> pd.DataFrame:
@@ -73,8 +79,10 @@ def forecast(
 
     ``arrivals``: uncompressed bytes that arrived per complete day, indexed by ``datetime.date``, no gaps, oldest
     first; coming days are expected to bring their mean. ``past`` (default: the same): all days whose data still lie
-    there, incomplete ones too; these age. ``stored_bytes``: what lies on disk at the end of ``as_of``; what the model
-    of the past does not explain of it (bloat, statistics that lag) is carried along unchanged. ``block_days``: over
+    there, incomplete ones too; these age. ``past_stored``: what each of these days takes now (default: as the policies
+    would have it); days that policies should have compressed or dropped are taken to be so the day after ``as_of``.
+    ``stored_bytes``: what lies on disk at the end of ``as_of``; what the days do not explain of it (bloat, statistics
+    that lag) is carried along unchanged. ``block_days``: over
     how many days an observation was spread evenly (the chunk interval).
 
     Returns columns ``day`` (date), ``expected_bytes``, ``low_bytes``, ``high_bytes`` (the central ``confidence``
@@ -92,16 +100,27 @@ def forecast(
     past = arrivals if past is None else past
     values, last_day = past.to_numpy(dtype=float), past.index[-1]
     as_of = last_day if as_of is None else as_of
-    offset = (as_of - last_day).days
-    raw = Lifecycle(retain_days=lifecycle.retain_days)
-    weights = lifecycle.weights(np.arange(offset + len(values) + horizon_days, dtype=float))
-    raw_weights = raw.weights(np.arange(offset + len(values) + horizon_days, dtype=float))
+    offset, days = (as_of - last_day).days, len(values)
+    ages = np.arange(offset + days + horizon_days, dtype=float)
+    kept, weights = Lifecycle(retain_days=lifecycle.retain_days).weights(ages), lifecycle.weights(ages)
+    packed = np.zeros(len(ages)) if lifecycle.packs is None else (ages >= lifecycle.packs).astype(float)
+
     newest_first = values[::-1]
-    unexplained = stored_bytes - float(newest_first @ weights[offset : offset + len(values)])
+    modelled = newest_first * weights[offset : offset + days]
+    now = modelled if past_stored is None else past_stored.to_numpy(dtype=float)[::-1]
+    share = 1.0 if lifecycle.compressed_share is None else lifecycle.compressed_share
+    # A day that takes less than its raw bytes is compressed already, and stays as it is.
+    once_packed = np.where(now == newest_first, newest_first * share, now)
+    expected = (
+        stored_bytes
+        - float(now.sum())
+        + _aged(now, kept * (1 - packed), offset, horizon_days)
+        + _aged(once_packed, kept * packed, offset, horizon_days)
+    )
     sums, squares = weights[:horizon_days].cumsum(), (weights[:horizon_days] ** 2).cumsum()
-    expected = unexplained + _aged(newest_first, weights, offset, horizon_days) + mean * sums
+    expected = expected + mean * sums
     spread = quantile * deviation * np.sqrt(squares + sums**2 / count)
-    uncompressed = _aged(newest_first, raw_weights, offset, horizon_days) + mean * raw_weights[:horizon_days].cumsum()
+    uncompressed = _aged(newest_first, kept, offset, horizon_days) + mean * kept[:horizon_days].cumsum()
     return pd.DataFrame(
         {
             "day": [as_of + timedelta(days=ahead) for ahead in range(1, horizon_days + 1)],
@@ -120,7 +139,7 @@ def no_forecast() -> pd.DataFrame:
 
 
 def _aged(newest_first: np.ndarray, weights: np.ndarray, offset: int, horizon_days: int) -> np.ndarray:
-    """What the past days still take on each coming day: the sum over days of bytes times the weight at their age."""
+    """On each coming day the sum over past days of their bytes times the weight at their age."""
     window = weights[offset + 1 : offset + len(newest_first) + horizon_days]
     return np.correlate(window, newest_first, "valid") if horizon_days else np.zeros(0)
 

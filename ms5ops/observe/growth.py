@@ -35,8 +35,9 @@ class TableGrowth:
     """One table's past and its fate.
 
     ``stored_bytes``: on disk at the end of ``as_of``, the last whole UTC day. ``past``: uncompressed bytes per day of
-    all days that still lie there, ``arrivals``: of the complete days only; both indexed by ``datetime.date`` without
-    gaps, perhaps empty. ``block_days``: how many days share one observation (the chunk interval).
+    all days that still lie there, ``past_stored``: what they take now, ``arrivals``: uncompressed bytes of the complete
+    days only, ``rows``: on these; all indexed by ``datetime.date`` without gaps, perhaps empty. ``block_days``: how
+    many days share one observation (the chunk interval).
     """
 
     table: str
@@ -45,7 +46,9 @@ class TableGrowth:
     stored_bytes: int
     as_of: date
     past: pd.Series
+    past_stored: pd.Series
     arrivals: pd.Series
+    rows: pd.Series
     is_estimate: bool
     block_days: float
     lifecycle: Lifecycle
@@ -66,6 +69,7 @@ class TableGrowth:
             self.lifecycle,
             horizon_days=horizon_days,
             past=self.past,
+            past_stored=self.past_stored,
             as_of=self.as_of,
             block_days=self.block_days,
         )
@@ -184,18 +188,17 @@ def outlook(growths: Sequence[TableGrowth], horizon_days: int) -> Outlook:
 
 def total_arrivals(growths: Sequence[TableGrowth]) -> pd.Series:
     """Uncompressed bytes that arrived per day over all tables, on the days that are complete for the large ones."""
-    dated = [one for one in growths if len(one.arrivals)]
-    if not dated:
-        return pd.Series(dtype=float)
-    dated.sort(key=lambda one: one.bytes_per_day or 0.0, reverse=True)
-    rates = np.cumsum([one.bytes_per_day or 0.0 for one in dated])
-    needed = int(np.searchsorted(rates, MAJOR_SHARE * rates[-1])) + 1 if rates[-1] else 1
-    major = dated[:needed]
-    first, last = max(one.arrivals.index[0] for one in major), min(one.arrivals.index[-1] for one in major)
-    if last < first:
-        return pd.Series(dtype=float)
-    days = _days(first, last)
-    return pd.Series(sum(one.arrivals.reindex(days, fill_value=0.0) for one in dated), index=days, dtype=float)
+    days = _common_days(growths)
+    sums = sum((one.arrivals.reindex(days, fill_value=0.0) for one in growths), start=pd.Series(0.0, index=days))
+    return pd.Series(sums, dtype=float)
+
+
+def total_rows(growths: Sequence[TableGrowth]) -> pd.Series:
+    """As ``total_arrivals``: rows, those of aggregates left out. Unlike bytes they do not step where indexes change."""
+    days = _common_days(growths)
+    tables = [one for one in growths if one.kind != "continuous aggregate"]
+    sums = sum((one.rows.reindex(days, fill_value=0.0) for one in tables), start=pd.Series(0.0, index=days))
+    return pd.Series(sums, dtype=float)
 
 
 def monthly_rates(arrivals: pd.Series) -> pd.DataFrame:
@@ -256,7 +259,9 @@ def _table_growth(
         stored_bytes=max(0, size - int(part.loc[later, "size_bytes"].sum())),
         as_of=as_of,
         past=empty,
+        past_stored=empty,
         arrivals=empty,
+        rows=empty,
         is_estimate=bool(part["is_estimate"].any()),
         block_days=block_days(table),
         lifecycle=lifecycle,
@@ -276,10 +281,31 @@ def _table_growth(
     values = pd.Series(dated["uncompressed_bytes"].to_numpy(dtype=float), index=days)
     past = values.reindex(_days(start, max(last, days[-1])), fill_value=0.0)
     arrivals = past[(past.index >= first) & (past.index <= last)]
+    rows = pd.Series(dated["rows"].to_numpy(dtype=float), index=days).reindex(arrivals.index, fill_value=0.0)
     # An aggregate holds as many rows for each bucket, so that its scatter is little where it cannot be seen.
     unseen = table.kind == "continuous aggregate" and len(arrivals) < 2 * found.block_days
     blocks = len(days) / 100 if found.is_estimate else found.block_days  # a histogram has 100 bins
-    return replace(found, past=past, arrivals=arrivals, block_days=1.0 if unseen else max(1.0, blocks))
+    stored = pd.Series(dated["size_bytes"].to_numpy(dtype=float), index=days).reindex(past.index, fill_value=0.0)
+    return replace(
+        found,
+        past=past,
+        past_stored=stored,
+        arrivals=arrivals,
+        rows=rows,
+        block_days=1.0 if unseen else max(1.0, blocks),
+    )
+
+
+def _common_days(growths: Sequence[TableGrowth]) -> list[date]:
+    """The days that are complete for all of the largest tables (``MAJOR_SHARE``)."""
+    rated = [(one.bytes_per_day or 0.0, one.arrivals) for one in growths if len(one.arrivals)]
+    if not rated:
+        return []
+    rated.sort(key=lambda pair: pair[0], reverse=True)
+    sums = np.cumsum([rate for rate, _ in rated])
+    needed = int(np.searchsorted(sums, MAJOR_SHARE * sums[-1])) + 1 if sums[-1] else 1
+    major = [arrivals for _, arrivals in rated[:needed]]
+    return _days(max(one.index[0] for one in major), min(one.index[-1] for one in major))
 
 
 def _first_chunk_ends(chunks: pd.DataFrame) -> dict[tuple[str, str], pd.Timestamp]:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from ms5ops.observe.finding import counted, short
 from ms5ops.observe.indexes import Index, IndexReading, duplicates
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.savings import short_name
@@ -82,10 +83,7 @@ def performance_indexes(indexes: Sequence[Index], tables: Sequence[Table]) -> li
     return [
         one
         for one in indexes
-        if one.table in expected
-        and one.may_be_dropped
-        and not one.is_broken
-        and (one.schema, one.name) not in spare
+        if one.table in expected and one.may_be_dropped and not one.is_broken and (one.schema, one.name) not in spare
     ]
 
 
@@ -108,15 +106,21 @@ def verdict(reading: IndexReading, tables: Sequence[Table], budget: LockBudget |
         )
     fit = budget.queries_at_once if budget else None
     if fit is not None and fit < LOCKS_WARNING_BELOW and budget and budget.widest:
+        name = short(budget.widest.table)
+        if fit == 0:
+            return Verdict(
+                "critical",
+                f"Indexes are complete, but a query over the whole history of {name} takes more locks than there are.",
+            )
         return Verdict(
             "critical" if fit < LOCKS_CRITICAL_BELOW else "warning",
             f"Indexes are complete, but only {fit} {'query' if fit == 1 else 'queries'} over the whole history of "
-            f"{budget.widest.table.partition('.')[2]} can run at once before the lock table is full.",
+            f"{name} can run at once before the lock table is full.",
         )
     enough = totals.performance >= INDEXES_WANTED
     served = (
-        f"All indexes are complete, and {totals.performance} of them serve queries on the five tables; Phase 4 asks for "
-        f"at least {INDEXES_WANTED}."
+        f"All indexes are complete, and {totals.performance} of them serve queries on the five tables; Phase 4 asks "
+        f"for at least {INDEXES_WANTED}."
     )
     if not enough:
         lacking = (
@@ -134,8 +138,11 @@ def verdict(reading: IndexReading, tables: Sequence[Table], budget: LockBudget |
 
 
 def index_frame(indexes: Sequence[Index], schema: str) -> pd.DataFrame:
-    """Every index as a row: table, name, purpose, method, key str; size_bytes, scans, tuples_read int64; usage, state str;
-    chunks int64; bloat_ratio float64; expected_bytes Int64; definition str. Largest first."""
+    """Every index as a row, largest first.
+
+    Columns: table, name, purpose, method, key, usage, state, definition str; size_bytes, scans, tuples_read, chunks
+    int64; expected_bytes Int64; bloat_ratio float64.
+    """
     rows = [
         {
             "table": short_name(one.table, schema),
@@ -346,9 +353,14 @@ def lock_text(budget: LockBudget, schema: str) -> str:
     return f"{takes}; {room}, so {count_text(fit)} such {'query fits' if fit == 1 else 'queries fit'} at once."
 
 
+def scans_text(scans: int) -> str:
+    """``1 scan``, ``6,155 scans``."""
+    return f"{count_text(scans)} scan{'' if scans == 1 else 's'}"
+
+
 def _quoted(schema: str, name: str) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))
 
 
 def _indexes(count: int) -> str:
-    return f"{count_text(count)} index{'' if count == 1 else 'es'}"
+    return counted(count, "index", "indexes")

@@ -110,13 +110,18 @@ def indexes_from(rows: Sequence[Mapping[str, Any]], tables: Sequence[Table]) -> 
 
 
 def duplicates(indexes: Sequence[Index]) -> list[tuple[Index, ...]]:
-    """Groups of indexes of one table that are alike but for their name: all but one are dead weight."""
+    """Groups of indexes of one table that are alike but for their name: all but the first are dead weight.
+
+    First stands what a constraint needs, else one of Phase 4's names (idx_...), which users know.
+    """
     groups: defaultdict[tuple[str, str], list[Index]] = defaultdict(list)
     for index in indexes:
         _, _, after = index.definition.partition(" USING ")
         groups[index.table, after].append(index)
     alike = (
-        sorted(group, key=lambda one: (one.may_be_dropped, one.name)) for group in groups.values() if len(group) > 1
+        sorted(group, key=lambda one: (one.may_be_dropped, not one.name.startswith("idx_"), one.name))
+        for group in groups.values()
+        if len(group) > 1
     )
     return [tuple(group) for group in alike]
 

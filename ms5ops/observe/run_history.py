@@ -232,7 +232,7 @@ def _delays(own: pd.DataFrame, job: Job) -> pd.Series:
 
 
 def _readable(job: Job) -> str:
-    verbs = {"compression": "Compress", "retention": "Delete old rows of", "refresh": "Refresh", "reorder": "Reorder"}
+    verbs = {"compression": "Compress", "retention": "Drop old rows of", "refresh": "Refresh", "reorder": "Reorder"}
     if job.kind in verbs and job.target:
         return f"{verbs[job.kind]} {job.target.partition('.')[2]}"
     procedure = job.procedure.rpartition(".")[2]
@@ -307,7 +307,9 @@ def _outcomes(runs: pd.DataFrame, jobs: Sequence[Job]) -> pd.Series:
     # A run that was stored while it ran and of which nothing was heard since may have ended either way.
     found = found.mask((runs["origin"] == "history") & runs["succeeded"].isna(), "not known")
     found = found.mask(runs["succeeded"].fillna(False), "succeeded")
-    found = found.mask(~runs["succeeded"].fillna(True), "failed")
+    # Before 2.15 a crash is told by its message only.
+    crashed = runs["message"].str.startswith("job crash detected").fillna(False).astype("bool")
+    found = found.mask(~runs["succeeded"].fillna(True) & ~crashed, "failed")
     return found.mask(running, "running").astype("str")
 
 

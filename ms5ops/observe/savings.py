@@ -15,6 +15,7 @@ from ms5ops.observe.compression import (
     TableCompression,
     chunk_ratios,
 )
+from ms5ops.observe.finding import counted, short
 from ms5ops.observe.jobs import Job, policy_of
 from ms5ops.observe.tables import ExpectedTable, Table, expected_table
 from ms5ops.observe.verdict import Verdict
@@ -88,16 +89,16 @@ def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) ->
     if not whole.tables:
         return Verdict(
             "warning",
-            f"Nothing is compressed: {_tables(len(plain))} {'is a plain table' if len(plain) == 1 else 'are plain'} "
-            f"and {'holds' if len(plain) == 1 else 'hold'} {bytes_text(held)} at full size.",
+            f"Nothing is compressed: {bytes_text(held)} lie at full size in "
+            f"{counted(len(plain), 'plain table', 'plain tables')}, which cannot be compressed.",
         )
     if not whole.enabled:
         return Verdict(
-            "warning", f"Nothing is compressed: compression is switched on for none of {_tables(whole.tables)}."
+            "warning", f"Nothing is compressed: compression is switched on for none of the {_tables(whole.tables)}."
         )
     share = whole.saved_share
     behind = (
-        f" {_chunks(whole.late_chunks)} should have been compressed by now ({bytes_text(whole.backlog_bytes)} wait)."
+        f" {chunks_text(whole.late_chunks)} should be compressed by now ({bytes_text(whole.backlog_bytes)} wait)."
         if whole.late_chunks
         else ""
     )
@@ -110,7 +111,8 @@ def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) ->
     if share < SAVED_SHARE_WANTED:
         return Verdict(
             "warning",
-            f"Compressed history {takes_text(share)}; Phase 4 asks for over {criterion} saved.{behind}",
+            f"Compressed history {takes_text(share)}; Phase 4 asks for over {criterion} saved.{_reason(compression)}"
+            f"{behind}",
         )
     few = f" {_tables(whole.below_criterion)} by themselves save less." if whole.below_criterion else ""
     return Verdict(
@@ -119,9 +121,32 @@ def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) ->
     )
 
 
+def _reason(compression: Sequence[TableCompression]) -> str:
+    """Why the table with most bytes compresses badly, where too few rows per segment are the reason."""
+    largest = max(compression, key=lambda one: one.before_bytes)
+    rows = largest.rows_per_segment
+    if rows is None or rows >= ROWS_PER_SEGMENT_WANTED:
+        return ""
+    return (
+        f" Chunks hold too few rows to pack: {count_text(rows)} per segment on {short(largest.table)}, where over "
+        f"{ROWS_PER_SEGMENT_WANTED} compress well."
+    )
+
+
 def takes_text(saved_share: float) -> str:
     """A saved share as a verb phrase: ``takes 73 % less``, or ``takes 8 % more`` where it does not pay."""
-    return f"takes {percent_text(abs(saved_share))} {'less' if saved_share >= 0 else 'more'}"
+    return f"takes {saved_text(abs(saved_share))} {'less' if saved_share >= 0 else 'more'}"
+
+
+def saved_text(saved_share: float | None) -> str:
+    """A saved share as per cent, with a decimal where rounding would hide on which side of the criterion it is."""
+    close = saved_share is not None and abs(saved_share - SAVED_SHARE_WANTED) < 0.005
+    return percent_text(saved_share, 1 if close else 0)
+
+
+def chunks_text(count: int) -> str:
+    """``1 chunk``, ``2,160 chunks``."""
+    return f"{count_text(count)} chunk{'' if count == 1 else 's'}"
 
 
 def short_name(table: str, schema: str) -> str:
@@ -252,16 +277,12 @@ def waiting_chunks(states: pd.DataFrame, at_most: int = 1_000) -> pd.DataFrame:
 
 
 def settings_beside_plan(
-    tables: Sequence[Table],
-    compression: Sequence[TableCompression],
-    jobs: Sequence[Job],
-    schema: str,
-    version: Version,
+    tables: Sequence[Table], compression: Sequence[TableCompression], schema: str, version: Version
 ) -> pd.DataFrame:
-    """Settings of every hypertable, and of aggregates that have some, beside Phase 4's; all columns text but is_planned.
+    """Settings of every hypertable, and of aggregates that have some, beside Phase 4's.
 
-    Columns: table, segment_by, segment_by_planned, order_by, order_by_planned, compress_after, compress_after_planned,
-    runs_every, verdict str; agrees bool (missing where Phase 4 says nothing).
+    Columns, all text: table, segment_by, segment_by_planned, order_by, order_by_planned, compress_after,
+    compress_after_planned, verdict.
     """
     by_name = {table.qualified: table for table in tables}
     rows = []
@@ -271,7 +292,6 @@ def settings_beside_plan(
         if plan is None and not one.enabled and one.kind != "hypertable":
             continue
         differences = plan_differences(one, plan, version) if plan else []
-        job = policy_of(jobs, "compression", one.table)
         rows.append(
             {
                 "table": short_name(one.table, schema),
@@ -281,14 +301,13 @@ def settings_beside_plan(
                 "order_by_planned": f"{plan.time_column} DESC" if plan else MISSING,
                 "compress_after": interval_text(one.compress_after) if one.job_id is not None else "no policy",
                 "compress_after_planned": interval_text(plan.compress_after) if plan else MISSING,
-                "runs_every": interval_text(job.schedule_interval) if job else MISSING,
                 "verdict": "; ".join(differences) or ("as planned" if plan else "Phase 4 says nothing"),
             }
         )
     return pd.DataFrame(
         rows,
         columns=["table", "segment_by", "segment_by_planned", "order_by", "order_by_planned", "compress_after",
-                 "compress_after_planned", "runs_every", "verdict"],
+                 "compress_after_planned", "verdict"],
     )  # fmt: skip
 
 
@@ -314,8 +333,11 @@ def plan_differences(one: TableCompression, plan: ExpectedTable, version: Versio
 
 
 def segment_rows(compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:
-    """Rows per segment and chunk of tables with compression: table, segment_by, rows_per_segment float64, how ("measured"
-    or "estimated"), segments float64, verdict ("enough", "few", "too few", "not known")."""
+    """Rows per segment and chunk of tables with compression.
+
+    Columns: table, segment_by, rows_per_segment float64, how ("measured" or "estimated"), segments float64, verdict
+    ("enough", "few", "too few", "not known").
+    """
     rows = [
         {
             "table": short_name(one.table, schema),
@@ -398,11 +420,11 @@ def live_sizes(live: pd.DataFrame) -> LiveSizes:
     changed = int((frame["change"].abs() > CHANGED_SHARE).sum())
     stored_bytes, live_bytes = int(frame["stored_bytes"].sum()), int(frame["live_bytes"].sum())
     text = (
-        f"The newest {_chunks(len(frame))} take {bytes_text(live_bytes)} now; the catalogue has "
+        f"The newest {chunks_text(len(frame))} take {bytes_text(live_bytes)} now; the catalogue has "
         f"{bytes_text(stored_bytes)} from when they were compressed. "
     ) + (
-        f"{_chunks(changed)} changed by more than {percent_text(CHANGED_SHARE)} since: their stored ratios no longer "
-        "hold."
+        f"{chunks_text(changed)} changed by more than {percent_text(CHANGED_SHARE)} since: "
+        "their stored ratios no longer hold."
         if changed
         else "The stored ratios still hold."
     )
@@ -417,8 +439,11 @@ def compressed_tables(tables: Sequence[Table], compression: Sequence[TableCompre
 
 
 def next_runs(compression: Sequence[TableCompression], jobs: Sequence[Job], schema: str) -> pd.DataFrame:
-    """Backlog and compression job per table with a policy: table, compress_after text, backlog_chunks, late_chunks int64,
-    backlog_bytes int64, last_start, next_start instants, schedule str."""
+    """Backlog and compression job per table with a policy.
+
+    Columns: table, compress_after text, backlog_chunks, late_chunks int64, backlog_bytes int64, last_start, next_start
+    instants, schedule str.
+    """
     rows = []
     for one in compression:
         job = policy_of(jobs, "compression", one.table)
@@ -480,8 +505,4 @@ def _columns(columns: Sequence[str], enabled: bool) -> str:
 
 
 def _tables(count: int) -> str:
-    return f"{count_text(count)} table{'' if count == 1 else 's'}"
-
-
-def _chunks(count: int) -> str:
-    return f"{count_text(count)} chunk{'' if count == 1 else 's'}"
+    return counted(count, "table", "tables")

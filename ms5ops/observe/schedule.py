@@ -32,6 +32,10 @@ STATE_WORDS: dict[JobState, str] = {
 }
 
 
+LASTING = 3
+"""Failures in a row from which on a job's trouble is critical, as in the findings."""
+
+
 @dataclass(frozen=True)
 class Start:
     """A start to come. ``at`` None: due at once. ``late`` where it should have been more than a moment ago."""
@@ -171,8 +175,9 @@ def _verdict(jobs: Sequence[Job], runs: pd.DataFrame, now: datetime, up_since: d
     paused = _by_state(own, names, now, up_since)["paused"]
     if paused:
         return Verdict("warning", f"{_some(paused)} paused: nothing does that work until it is switched on.{aside}")
+    fine = own if minor else jobs
     return Verdict(
-        "ok", f"All {counted(len(own), 'job', 'jobs')} are on schedule, and none failed in its last run.{aside}"
+        "ok", f"All {counted(len(fine), 'job', 'jobs')} are on schedule, and none failed in its last run.{aside}"
     )
 
 
@@ -188,7 +193,8 @@ def _troubles(
     if late:
         wait = max(waited for job in jobs if (waited := overdue_by(job, now, up_since)))
         words.append(f"{_named(late)} should have started {'up to ' if len(late) > 1 else ''}{interval_text(wait)} ago")
-    return words, "critical" if found["never ran"] else "warning"
+    lasting = any((job.consecutive_failures or 0) >= LASTING and names[job.job_id] in found["failing"] for job in jobs)
+    return words, "critical" if found["never ran"] or lasting else "warning"
 
 
 def _named(names: Sequence[str]) -> str:

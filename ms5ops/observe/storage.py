@@ -229,13 +229,11 @@ def _is_aggregate(table: Table) -> bool:
 
 def _edges(growth: pd.DataFrame, ranges: dict[str, tuple[date, date]]) -> tuple[pd.Series, pd.Series]:
     """For each row the first and last complete day of its table; where none is known, a range without days."""
-    never = (date.max, date.min)
+    never = (date(2200, 1, 1), date(1970, 1, 1))
 
     def column(place: int) -> pd.Series:
-        days = [ranges.get(name, never)[place].isoformat() for name in growth["table"].unique()]
-        known = dict(zip(growth["table"].unique(), days, strict=True))
-        instants = {name: pd.Timestamp(day, tz="UTC") for name, day in known.items()}
-        return growth["table"].map(instants)
+        days = {name: pd.Timestamp(ranges.get(name, never)[place], tz="UTC") for name in growth["table"].unique()}
+        return pd.to_datetime(growth["table"].map(days), utc=True)
 
     return column(0), column(1)
 
@@ -243,7 +241,6 @@ def _edges(growth: pd.DataFrame, ranges: dict[str, tuple[date, date]]) -> tuple[
 def _starts(instants: pd.Series, bucket: Bucket) -> pd.Series:
     days = instants.dt.floor("D")
     if bucket == "day":
-        return days
-    if bucket == "week":
-        return days - pd.to_timedelta(days.dt.weekday, unit="D")
-    return days - pd.to_timedelta(days.dt.day - 1, unit="D")
+        return pd.Series(days)
+    back = days.dt.day_of_week if bucket == "week" else days.dt.day - 1
+    return pd.Series(days - pd.to_timedelta(back, unit="D"))

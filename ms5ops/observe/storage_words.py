@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 import pandas as pd
 
-from ms5ops.observe.forecast import WINDOW_DAYS, Reach, whole_weeks
+from ms5ops.observe.forecast import WINDOW_DAYS, Lifecycle, Reach, whole_weeks
 from ms5ops.observe.growth import Outlook, TableGrowth
 from ms5ops.observe.storage import Measured, shown_name
 from ms5ops.observe.totals import Totals
@@ -22,7 +22,7 @@ def day_text(day: date) -> str:
     return f"{day.day} {day:%b %Y}"
 
 
-def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook) -> str:
+def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, policies_known: bool = True) -> str:
     """How storage stands, in two or three sentences for a manager."""
     size = bytes_text(found.stored_bytes)
     compressing = any(one.lifecycle.compress_after_days is not None for one in growths)
@@ -34,6 +34,8 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook) -> st
         text = f"Telemetry takes {size} and will shrink by about {bytes_text(-month)} in the next month."
     else:
         text = f"Telemetry takes {size} and grows by about {bytes_text(month)} a month."
+    if not policies_known:
+        return f"{text} What the policies will do about that is not known, so that no policy is counted in."
     if not compressing and not expiring:
         return f"{text} Nothing is compressed and nothing expires: it grows without end."
     if found.compressed_chunks and found.saved_share is not None and found.saved_share >= 0.005:
@@ -54,7 +56,7 @@ def level(ahead: pd.DataFrame) -> float | None:
     return last if last and abs(last - before) < LEVEL_CHANGE * last else None
 
 
-def at_date(ahead: Outlook, day: date, confidence: str = "90 %") -> str:
+def at_date(ahead: Outlook, day: date, confidence: str = "90\u00a0%") -> str:
     """``On 23 Feb 2027 it will hold 1.2 GB, between 1.1 GB and 1.3 GB (90 %).``"""
     row = ahead.on(day)
     if row is None:
@@ -65,7 +67,7 @@ def at_date(ahead: Outlook, day: date, confidence: str = "90 %") -> str:
 
 
 def at_size(found: Reach, ahead: Outlook, limit_bytes: float) -> str:
-    """When a size is passed: ``It passes 2 GB between 1 Mar 2027 and 9 Mar 2027 (90 %), most likely on 5 Mar 2027.``"""
+    """When a size is passed: ``It passes 2 GB between 1 Mar 2027 and 9 Mar 2027 (90 %), most likely on ...``"""
     limit, last = bytes_text(limit_bytes), ahead.frame["day"].iloc[-1]
     if ahead.stored_bytes >= limit_bytes:
         return f"It holds more than {limit} already."
@@ -79,7 +81,7 @@ def at_size(found: Reach, ahead: Outlook, limit_bytes: float) -> str:
     if found.latest == found.earliest:
         return f"It passes {limit} on {day_text(found.earliest)}."
     return (
-        f"It passes {limit} between {day_text(found.earliest)} {until} (90 %), most likely on"
+        f"It passes {limit} between {day_text(found.earliest)} {until} (90\u00a0%), most likely on"
         f" {day_text(found.expected)}."
     )
 
@@ -91,10 +93,12 @@ def basis(growths: Sequence[TableGrowth], ahead: Outlook) -> str:
         return ""
     days = min(whole_weeks(len(one.arrivals)) for one in dated)
     per_day = sum(one.bytes_per_day or 0 for one in dated)
+    bound = any(one.lifecycle != Lifecycle() for one in dated)
+    policies = " before compression, and the policies in force run on schedule" if bound else "; no policy is in force"
     text = (
         f"Each coming day is expected to bring what the last {days} complete days brought on average,"
-        f" {bytes_text(per_day)} before compression, and the policies in force run on schedule. The interval holds the"
-        " scatter from day to day; it knows nothing of new lines, more sensors or changed policies."
+        f" {bytes_text(per_day)}{policies}. The interval holds the scatter from day to day; it knows nothing of new"
+        " lines, more sensors or changed policies."
     )
     if days < WINDOW_DAYS:
         text += f" With {WINDOW_DAYS} days it would be firmer."

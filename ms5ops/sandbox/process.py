@@ -38,6 +38,7 @@ KILL_TIMEOUT_S = 5.0
 INSTALL_TIMEOUT_S = 300
 LOG_LIMIT_BYTES = 5_000_000
 _POLL_S = 0.05
+_EXTRA_FLAGS: list[str] = []  # of engine/main.mjs; for the tests
 
 Progress = Callable[[str], None]
 
@@ -179,7 +180,7 @@ def install() -> None:
 
 
 def npm_ci(folder: Path) -> None:
-    """Install what the folder's ``package-lock.json`` pins, with the Node of ``node_binary``; SandboxError on failure."""
+    """Install what the folder's ``package-lock.json`` pins, by the Node of ``node_binary``; SandboxError on failure."""
     package = _node_package()
     node = package / "bin" / "node"
     npm = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
@@ -198,7 +199,8 @@ def npm_ci(folder: Path) -> None:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SandboxError(
-            f"npm could not install what {folder.name} needs ({type(error).__name__}).", "Check the network and run `make setup`."
+            f"npm could not install what {folder.name} needs ({type(error).__name__}).",
+            "Check the network and run `make setup`.",
         ) from error
     if done.returncode != 0:
         raise SandboxError(
@@ -243,6 +245,7 @@ def _launch(files: _Files, lock: IO[str], flags: list[str], deadline: float, pro
         f"--state={files.state}",
         f"--port={previous.get('port') or 0}",
         *flags,
+        *_EXTRA_FLAGS,
     ]
     with _open_log(files) as log:
         child = subprocess.Popen(

@@ -7,6 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, SAVED_SHARE_WANTED
+from ms5ops.observe.savings import chunks_text, saved_text
 from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis
 from ms5ops.units import bytes_text, count_text, percent_text, ratio_text
 
@@ -26,28 +27,26 @@ VERDICTS = {"enough": GOOD, "few": WARNING, "too few": BAD, "not known": NEUTRAL
 def saved_shares(savings: pd.DataFrame) -> go.Figure:
     """``savings.table_savings``: a bar per table with something compressed, against the criterion."""
     frame = savings.dropna(subset=["saved_share"]).iloc[::-1]
-    figure = _rows(len(frame))
+    figure = _rows(len(frame), per_row=44)
     figure.add_bar(
         x=frame["saved_share"],
         y=_labels(frame["table"]),
         orientation="h",
         marker_color=[GOOD if share >= SAVED_SHARE_WANTED else BAD for share in frame["saved_share"]],
-        text=[f" {percent_text(share)} " for share in frame["saved_share"]],
+        text=[f" {saved_text(share)} " for share in frame["saved_share"]],
         textposition="outside",
         cliponaxis=False,
         customdata=[
             f"{bytes_text(before)} to {bytes_text(after)} ({ratio_text(ratio)})"
             for before, after, ratio in zip(frame["before_bytes"], frame["after_bytes"], frame["ratio"], strict=True)
         ],
-        hovertemplate="%{y}: %{x:.0%} saved<br>%{customdata}<extra></extra>",
+        hovertemplate="%{y}:%{text}saved<br>%{customdata}<extra></extra>",
         showlegend=False,
     )
     _criterion(figure, "x")
-    low = min(0.0, float(frame["saved_share"].min())) if len(frame) else 0.0
-    figure.update_xaxes(
-        title="Share saved", tickformat=".0%", range=[low - (0.15 if low < 0 else 0), 1.05], rangemode="normal"
+    return figure.update_xaxes(
+        title="Share saved", tickformat=".0%", range=_padded(frame["saved_share"]), rangemode="normal"
     )
-    return figure
 
 
 def before_and_after(savings: pd.DataFrame) -> go.Figure:
@@ -84,9 +83,8 @@ def shares_over_time(ratios: pd.DataFrame) -> go.Figure:
             "color": [GOOD if share >= SAVED_SHARE_WANTED else BAD for share in ratios["saved_share"]],
         },
         customdata=[
-            f"{percent_text(row['saved_share'])} saved ({ratio_text(row['ratio'])})<br>"
-            f"{bytes_text(row['before_bytes'])} to {bytes_text(row['after_bytes'])}, {count_text(row['chunks'])} "
-            f"{'chunk' if row['chunks'] == 1 else 'chunks'}"
+            f"{saved_text(row['saved_share'])} saved ({ratio_text(row['ratio'])})<br>"
+            f"{bytes_text(row['before_bytes'])} to {bytes_text(row['after_bytes'])}, {chunks_text(row['chunks'])}"
             for row in ratios.to_dict("records")
         ],
         hovertemplate="%{customdata}<extra></extra>",
@@ -135,14 +133,14 @@ def chunk_states(totals: pd.DataFrame) -> go.Figure:
             orientation="h",
             marker_color=colour,
             customdata=[
-                f"{count_text(chunks)} {'chunk' if chunks == 1 else 'chunks'} ({percent_text(share)}), {bytes_text(size)}"
+                f"{chunks_text(chunks)} ({percent_text(share)}), {bytes_text(size)}"
                 for chunks, share, size in zip(part["chunks"], part["share"], part["size_bytes"], strict=True)
             ],
             hovertemplate="%{y}, " + name.lower() + ": %{customdata}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
     figure.update_yaxes(categoryorder="array", categoryarray=_labels(pd.Series(tables, dtype="str")))
-    return figure.update_xaxes(title="Share of the table's chunks", tickformat=".0%", range=[0, 1])
+    return figure.update_xaxes(title="Share of the table's chunks", tickformat=".0%", range=[0, 1.02], dtick=0.25)
 
 
 def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
@@ -170,14 +168,17 @@ def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}: %{text} rows (" + how + "), %{customdata}<extra></extra>",
         )
     top = max(1_000.0, float(frame["rows_per_segment"].max())) if len(frame) else 1_000.0
-    for limit, text in ((ROWS_PER_SEGMENT_POOR, "too few below"), (ROWS_PER_SEGMENT_WANTED, "enough from")):
-        figure.add_vline(
-            x=limit,
-            line={"color": NEUTRAL, "dash": "dot"},
-            annotation={"text": f"{text} {limit}", "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "center"},
+    for limit, text in ((ROWS_PER_SEGMENT_POOR, f"too few below {ROWS_PER_SEGMENT_POOR}"),
+                        (ROWS_PER_SEGMENT_WANTED, f"enough from {ROWS_PER_SEGMENT_WANTED}")):  # fmt: skip
+        figure.add_vline(x=limit, line={"color": NEUTRAL, "dash": "dot"})
+        # On a logarithmic axis an annotation's place is the logarithm.
+        figure.add_annotation(
+            x=math.log10(limit), y=1, yref="paper", yanchor="bottom", text=text, showarrow=False, font_color=NEUTRAL
         )
     figure.update_layout(
-        hovermode="closest", margin_t=44, legend={"y": -0.25, "yanchor": "top", "x": 0}, height=figure.layout.height + 40
+        margin_t=36,
+        legend={"y": -0.3, "yanchor": "top", "x": 0},
+        height=figure.layout.height + 50,
     )
     figure.update_yaxes(categoryorder="array", categoryarray=_labels(frame["table"]))
     return figure.update_xaxes(
@@ -243,12 +244,16 @@ def _labels(tables: pd.Series) -> list[str]:
 
 def _criterion(figure: go.Figure, axis: str) -> None:
     """A line at what Phase 4 asks for."""
-    add = figure.add_vline if axis == "x" else figure.add_hline
+    line = {"color": NEUTRAL, "dash": "dash"}
     text = f"Phase 4: {percent_text(SAVED_SHARE_WANTED)}"
     if axis == "x":
-        place = {"text": text, "yref": "paper", "y": 1.0, "yanchor": "bottom", "xanchor": "center"}
         figure.update_layout(margin_t=30)
+        figure.add_vline(SAVED_SHARE_WANTED, line=line, annotation_text=text, annotation_position="top")
     else:
-        place = {"text": text, "xref": "paper", "x": 1.0, "xanchor": "right", "yanchor": "bottom"}
-    add(SAVED_SHARE_WANTED, line={"color": NEUTRAL, "dash": "dash"}, annotation=place)
+        figure.add_hline(SAVED_SHARE_WANTED, line=line, annotation_text=text, annotation_position="top right")
 
+
+def _padded(shares: pd.Series) -> list[float]:
+    """An axis of shares from the lowest (or zero) to 100 %, with room for the text beside a bar."""
+    low = min(0.0, float(shares.min())) if len(shares) else 0.0
+    return [low - (0.25 * (1 - low) if low < 0 else 0), 1.08]

@@ -5,14 +5,18 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
+from ms5ops.observe.index_review import scans_text
 from ms5ops.observe.locks import LockBudget
+from ms5ops.observe.savings import chunks_text
+from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW
 from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis
 from ms5ops.units import bytes_text, count_text, percent_text
 
 ROW_HEIGHT = 32
 MOST_TABLES = 12
 MOST_QUERIES = 12
-"""Queries drawn one by one in the lock table; more are drawn as one block."""
+"""Queries drawn one by one in the lock table; of more, only the first is drawn."""
+LEFT = "rgba(138, 153, 168, 0.35)"
 
 USAGE = {
     "HIGH USAGE": ("High: 1,000 scans or more", GOOD),
@@ -40,12 +44,12 @@ def size_by_usage(usage: pd.DataFrame) -> go.Figure:
             marker_color=colour,
             customdata=[
                 f"{count_text(indexes)} {'index' if indexes == 1 else 'indexes'}, {bytes_text(size)}, "
-                f"{count_text(scans)} scans"
+                f"{scans_text(scans)}"
                 for indexes, size, scans in zip(part["indexes"], part["size_bytes"], part["scans"], strict=True)
             ],
             hovertemplate="%{y}<br>" + category.capitalize() + ": %{customdata}<extra></extra>",
         )
-    figure.update_layout(barmode="stack", legend_traceorder="normal")
+    figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
     figure.update_yaxes(categoryorder="array", categoryarray=_labels(pd.Series(tables[::-1], dtype="str")))
     return bytes_axis(figure, "Size of the table's indexes", "x")
 
@@ -60,22 +64,21 @@ def lock_table(budget: LockBudget) -> go.Figure:
     slots, locks = budget.slots, budget.widest.locks
     fit = slots // locks
     figure = base_figure(170)
-    drawn = fit if fit <= MOST_QUERIES else 0
-    for number in range(1, drawn + 1):
+    for number in range(1, fit + 1 if fit <= MOST_QUERIES else 1):
         _segment(figure, locks, STORED, f"Query {number}", f"Query {number}: {count_text(locks)} locks")
     if fit > MOST_QUERIES:
-        _segment(figure, fit * locks, STORED, f"{count_text(fit)} queries",
-                 f"{count_text(fit)} queries: {count_text(fit * locks)} locks")  # fmt: skip
-    if fit:
+        _segment(figure, locks, STORED, "", f"One query: {count_text(locks)} locks")
+        _segment(figure, slots - locks, LEFT, f"room for {count_text(fit - 1)} more like it",
+                 f"Left: {count_text(slots - locks)} locks")  # fmt: skip
+    elif fit:
         rest = slots - fit * locks
-        _segment(figure, rest, "rgba(138, 153, 168, 0.35)", "left", f"Left: {count_text(rest)} locks")
+        _segment(figure, rest, LEFT, "left", f"Left: {count_text(rest)} locks")
     else:
         _segment(figure, locks, BAD, "one query", f"One query: {count_text(locks)} locks, more than there are")
-    figure.add_vline(
-        x=slots,
-        line={"color": NEUTRAL, "width": 3},
-        annotation={"text": f"Lock table: {count_text(slots)}", "yref": "paper", "y": 1.0, "yanchor": "bottom",
-                    "xanchor": "right"},
+    figure.add_vline(x=slots, line={"color": NEUTRAL, "width": 3})
+    figure.add_annotation(
+        x=slots, y=1, yref="paper", yanchor="bottom", xanchor="right", showarrow=False, font_color=NEUTRAL,
+        text=f"Lock table: {count_text(slots)}",
     )  # fmt: skip
     figure.update_layout(barmode="stack", hovermode="closest", margin_t=34, showlegend=False)
     figure.update_yaxes(visible=False, rangemode="normal")
@@ -83,14 +86,14 @@ def lock_table(budget: LockBudget) -> go.Figure:
 
 
 def locks_by_table(locks: pd.DataFrame) -> go.Figure:
-    """``index_review.lock_frame``: the share of the lock table that one query over all chunks of each table takes."""
+    """``index_review.lock_frame``: the locks that one query over all chunks of each table takes, and their share."""
     frame = locks.dropna(subset=["share"]).head(MOST_TABLES).iloc[::-1]
     figure = _rows(len(frame))
     figure.add_bar(
-        x=frame["share"],
+        x=frame["locks"],
         y=_labels(frame["table"]),
         orientation="h",
-        marker_color=[BAD if share > 0.5 else WARNING if share > 0.1 else STORED for share in frame["share"]],
+        marker_color=[_load_colour(share) for share in frame["share"]],
         text=[
             f" {count_text(taken)} ({percent_text(share, 0 if share >= 0.01 else 1)}) "
             for taken, share in zip(frame["locks"], frame["share"], strict=True)
@@ -98,16 +101,14 @@ def locks_by_table(locks: pd.DataFrame) -> go.Figure:
         textposition="outside",
         cliponaxis=False,
         customdata=[
-            f"{count_text(row['locks'])} locks: {count_text(row['chunks'])} chunks, {count_text(row['indexes'])} indexes"
+            f"{count_text(row['locks'])} locks: {chunks_text(row['chunks'])}, {count_text(row['indexes'])} indexes"
             for row in frame.to_dict("records")
         ],
         hovertemplate="%{y}<br>%{customdata}<extra></extra>",
         showlegend=False,
     )
-    top = max(float(frame["share"].max()), 0.01) if len(frame) else 1.0
-    return figure.update_xaxes(
-        title="Share of the lock table that one query takes", tickformat=".0%", range=[0, top * 1.35]
-    )
+    most = int(frame["locks"].max()) if len(frame) else 1
+    return figure.update_xaxes(title="Locks that one query takes", tickformat=",d", range=[0, most * 1.35])
 
 
 def _segment(figure: go.Figure, locks: int, colour: str, text: str, about: str) -> None:
@@ -122,6 +123,13 @@ def _segment(figure: go.Figure, locks: int, colour: str, text: str, about: str) 
         customdata=[about],
         hovertemplate="%{customdata}<extra></extra>",
     )
+
+
+def _load_colour(share: float) -> str:
+    """By how many such queries fit at once, as the health findings judge it."""
+    if share > 1 / LOCKS_CRITICAL_BELOW:
+        return BAD
+    return WARNING if share > 1 / LOCKS_WARNING_BELOW else STORED
 
 
 def _rows(count: int) -> go.Figure:

@@ -26,7 +26,7 @@ LANE_HEIGHT = 26
 NARROWEST = 1 / 350
 """The least width of a bar, as a share of the span: about three pixels."""
 
-LABEL = 34
+LABEL = 38
 MOST_MINUTES = 60
 
 
@@ -47,7 +47,11 @@ def timeline_figure(timeline: Timeline, since: datetime, until: datetime) -> go.
             x=(widths * 1000).round(),
             y=part["lane"],
             orientation="h",
-            marker={"color": colour, "line": {"width": 0}, "pattern": {"shape": pattern}},
+            marker={
+                "color": colour,
+                "line": {"width": 0},
+                "pattern": {"shape": pattern, "fillmode": "overlay", "solidity": 0.3},
+            },
             customdata=[
                 [_about(bar), int(bar["job_id"]), bar["newest"].isoformat()] for bar in part.to_dict("records")
             ],
@@ -62,12 +66,12 @@ def timeline_figure(timeline: Timeline, since: datetime, until: datetime) -> go.
                 hoverinfo="skip",
                 showlegend=False,
             )
-    figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3, clickmode="event+select")
+    figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3, clickmode="event+select", showlegend=True)
     room = (until - since) * 0.02
     figure.update_xaxes(type="date", range=[since, until + room], title="Time (UTC)")
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=timeline.lanes[::-1],
-        range=[-0.6, len(timeline.lanes) - 0.4], **_ticks(timeline.lanes),
+        range=[-0.6, len(timeline.lanes) - 0.4], **_ticks(timeline.lanes), showgrid=True, tickson="boundaries",
     )  # fmt: skip
     return figure
 
@@ -109,13 +113,11 @@ def delay_figure(delays: pd.DataFrame) -> go.Figure:
 def success_figure(jobs: pd.DataFrame) -> go.Figure:
     """The share of finished runs that succeeded, per job; ``schedule.JOB_DTYPES`` without jobs that never finished."""
     figure = base_figure(90 + LANE_HEIGHT * len(jobs))
-    text = [
-        f"{percent_text(rate)} of {count_text(runs)}"
-        for rate, runs in zip(jobs["success_rate"], jobs["runs"], strict=True)
-    ]
+    rates = jobs["success_rate"]
+    text = [f"{percent_text(rate)} of {count_text(runs)}" for rate, runs in zip(rates, jobs["runs"], strict=True)]
     for name, share, colour in (
-        ("Succeeded", jobs["success_rate"], GOOD),
-        ("Failed or crashed", 1 - jobs["success_rate"], BAD),
+        ("Succeeded", rates, GOOD),
+        ("Failed or crashed", 1 - rates, BAD),
     ):
         figure.add_bar(
             name=name,
@@ -123,7 +125,7 @@ def success_figure(jobs: pd.DataFrame) -> go.Figure:
             y=jobs["job"],
             orientation="h",
             marker={"color": colour},
-            text=text if name == "Succeeded" else None,
+            text=[one if (rate >= 0.2) == (name == "Succeeded") else "" for one, rate in zip(text, rates, strict=True)],
             textposition="inside",
             insidetextanchor="start",
             customdata=jobs[["job", "runs", "failures"]],
@@ -132,7 +134,7 @@ def success_figure(jobs: pd.DataFrame) -> go.Figure:
             + ": %{x:.1%}<br>%{customdata[1]:,} runs, %{customdata[2]:,} failed<extra></extra>",
         )
     figure.update_layout(barmode="stack", hovermode="closest")
-    figure.update_xaxes(title="Share of all runs since the job was made", tickformat=".0%", range=[0, 1])
+    figure.update_xaxes(title="Share of all runs since the job was made", tickformat=".0%", range=[0, 1.03], dtick=0.2)
     figure.update_yaxes(autorange="reversed", type="category", **_ticks(jobs["job"]))
     return figure
 

@@ -29,6 +29,7 @@ from ms5ops.ui.messages import ICONS, plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
 from ms5ops.ui.readings import Readings
 from ms5ops.ui.tables import Column, show_table
+from ms5ops.ui.verdicts import show_verdict
 
 SPANS = {"1 h": timedelta(hours=1), "24 h": timedelta(days=1), "7 d": timedelta(days=7), "30 d": timedelta(days=30)}
 IN_WORDS = {"1 h": "last hour", "24 h": "last 24 hours", "7 d": "last 7 days", "30 d": "last 30 days"}
@@ -72,11 +73,11 @@ DELAY_COLUMNS = [
     Column("on_time", "Within 5 min", "percent", "Phase 4's target: jobs start within 5 minutes of their schedule"),
 ]
 FAILURE_COLUMNS = [
-    Column("message", "Message"),
     Column("times", "Times", "count"),
-    Column("jobs", "Jobs"),
     Column("last", "Last", "instant"),
     Column("first", "First", "instant"),
+    Column("jobs", "Jobs"),
+    Column("message", "Message"),
     Column("error_code", "Error code", about="PostgreSQL's SQLSTATE"),
 ]
 START_COLUMNS = [
@@ -88,9 +89,7 @@ START_COLUMNS = [
 
 def verdict(page: Readings, jobs: Sequence[Job]) -> None:
     """One sentence on all jobs."""
-    found = _summary(page, jobs).verdict
-    show = {"critical": st.error, "warning": st.warning, "info": st.info}.get(found.severity, st.success)
-    show(f"**{plain(found.text)}**", icon=ICONS[found.severity])
+    show_verdict(_summary(page, jobs).verdict)
 
 
 def key_figures(page: Readings, jobs: Sequence[Job]) -> None:
@@ -129,7 +128,7 @@ def key_figures(page: Readings, jobs: Sequence[Job]) -> None:
             ),
         )
         st.metric(
-            "Runs that succeeded",
+            "Runs succeeded",
             units.MISSING if found.success_rate is None else units.percent_text(found.success_rate, 1),
             border=True,
             help=f"Of {units.count_text(found.finished_runs)} finished runs of all jobs since each was made "
@@ -185,10 +184,11 @@ def no_policies(page: Readings, jobs: Sequence[Job]) -> None:
 def runs_over_time(page: Readings, jobs: Sequence[Job]) -> None:
     """The timeline with its span, and the message of the run that was clicked."""
     runs = _runs(page, jobs)
+    default = "24 h" if len(runs_within(runs, page.read_at - SPANS["24 h"], page.read_at - SPANS["1 h"])) else "1 h"
     chosen = st.segmented_control(
-        "Time span", list(SPANS), default="24 h", required=True, key="jobs_span", label_visibility="collapsed"
+        "Time span", list(SPANS), default=default, required=True, key="jobs_span", label_visibility="collapsed"
     )
-    span = chosen or "24 h"
+    span = chosen or default
     since = page.read_at - SPANS[span]
     drawn = timeline(runs, since, page.read_at)
     _records_note(page, jobs)

@@ -60,8 +60,8 @@ def key_figures(page: Readings) -> None:
             help="Rows of all telemetry tables, from the planner's statistics; aggregates are not counted.",
         )
         st.metric(
-            "Saved by compression",
-            units.percent_text(found.saved_share) if found.compressed_chunks else "nothing yet",
+            "Compression saves",
+            units.percent_text(found.saved_share) if found.compressed_chunks else "none",
             border=True,
             help="One minus stored over uncompressed bytes, over all tables and aggregates. Data younger than the "
             "compression policy's age are still uncompressed. Phase 4 asks for over 70 % of what is compressed.",
@@ -72,17 +72,17 @@ def key_figures(page: Readings) -> None:
             if found.jobs is None
             else f"{found.jobs_in_trouble} of {found.jobs}"
             if found.jobs
-            else "no jobs",
+            else "none",
             border=True,
             help="Jobs that fail, or that should have started more than 5 minutes ago.",
         )
         st.metric(
-            "Summaries on time",
+            "Fresh summaries",
             units.MISSING
             if found.aggregates is None
             else f"{found.aggregates_on_time} of {found.aggregates}"
             if found.aggregates
-            else "none yet",
+            else "none",
             border=True,
             help="Continuous aggregates that are no further behind their source than their refresh policy promises.",
         )

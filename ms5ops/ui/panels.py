@@ -54,6 +54,17 @@ def _table_behind(table: pd.DataFrame, columns: Sequence[Column], key: str) -> N
             show_table(table, columns, key=key)
 
 
+def html_panel(
+    title: str, about: str, html: str, table: pd.DataFrame, columns: Sequence[Column], *, key: str, explain: str
+) -> None:
+    """As ``chart_panel``, for a diagram in HTML (whose text from elsewhere is escaped)."""
+    with st.container(border=True, key=f"{key}_panel"):
+        st.markdown(f"**{title}**", help=explain)
+        st.caption(about)
+        st.html(html)
+        _table_behind(table, columns, key)
+
+
 def empty_panel(title: str, why: str, next_step: str) -> None:
     """What stands where a chart will be once there is something to show: why not yet, and what to do."""
     with st.container(border=True):

@@ -72,7 +72,7 @@ SELECT
     after_bytes,
     CASE
         WHEN NOT stored THEN CASE WHEN reltuples > 0 THEN reltuples::bigint ELSE nullif(live_rows, 0) END
-        WHEN status & 9 = 9 THEN numrows_pre_compression + greatest(reltuples, 0)::bigint
+        -- Late rows of a partial chunk are left out: they may have brought whole batches back with them (2.11 does).
         ELSE numrows_pre_compression
     END AS rows,
     numrows_post_compression AS batches

@@ -57,13 +57,15 @@ members AS (
         l.indexrelid
 ),
 summed AS (
+    -- What a session has counted reaches the shared statistics when it is idle. The embedded engine never gets there: its
+    -- one backend keeps all it counts to itself, which pg_stat_get_xact_... shows. Elsewhere these add this query's own.
     SELECT logical_oid,
         count(*) AS indexed_chunks,
         count(*) FILTER (WHERE NOT indisvalid) AS invalid_chunks,
         sum(CASE WHEN has_map THEN pg_table_size(indexrelid) ELSE pg_relation_size(indexrelid) END) AS size_bytes,
-        sum(pg_stat_get_numscans(indexrelid)) AS scans,
-        sum(pg_stat_get_tuples_returned(indexrelid)) AS tuples_read,
-        sum(pg_stat_get_tuples_fetched(indexrelid)) AS tuples_fetched,
+        sum(pg_stat_get_numscans(indexrelid) + pg_stat_get_xact_numscans(indexrelid)) AS scans,
+        sum(pg_stat_get_tuples_returned(indexrelid) + pg_stat_get_xact_tuples_returned(indexrelid)) AS tuples_read,
+        sum(pg_stat_get_tuples_fetched(indexrelid) + pg_stat_get_xact_tuples_fetched(indexrelid)) AS tuples_fetched,
         sum(greatest(reltuples, 0)) AS entries
     FROM members
     GROUP BY logical_oid
@@ -91,9 +93,12 @@ SELECT
     coalesce(s.indexed_chunks, 0)::int AS indexed_chunks,
     coalesce(s.invalid_chunks, 0)::int AS invalid_chunks,
     (coalesce(s.size_bytes, 0) + coalesce(pg_table_size(l.indexrelid), 0))::bigint AS size_bytes,
-    (coalesce(s.scans, 0) + coalesce(pg_stat_get_numscans(l.indexrelid), 0))::bigint AS scans,
-    (coalesce(s.tuples_read, 0) + coalesce(pg_stat_get_tuples_returned(l.indexrelid), 0))::bigint AS tuples_read,
-    (coalesce(s.tuples_fetched, 0) + coalesce(pg_stat_get_tuples_fetched(l.indexrelid), 0))::bigint AS tuples_fetched,
+    (coalesce(s.scans, 0) + coalesce(pg_stat_get_numscans(l.indexrelid)
+        + pg_stat_get_xact_numscans(l.indexrelid), 0))::bigint AS scans,
+    (coalesce(s.tuples_read, 0) + coalesce(pg_stat_get_tuples_returned(l.indexrelid)
+        + pg_stat_get_xact_tuples_returned(l.indexrelid), 0))::bigint AS tuples_read,
+    (coalesce(s.tuples_fetched, 0) + coalesce(pg_stat_get_tuples_fetched(l.indexrelid)
+        + pg_stat_get_xact_tuples_fetched(l.indexrelid), 0))::bigint AS tuples_fetched,
     (
         SELECT sum(s.avg_width)
         FROM pg_attribute t

@@ -1,4 +1,4 @@
-"""Servers that hold what readings stumble over (awkward.sql): an embedded engine and a database on each native server."""
+"""Servers that hold what readings stumble over (awkward.sql): an embedded engine, a database on each native one."""
 
 import secrets
 from collections.abc import Iterator
@@ -57,7 +57,9 @@ def awkward_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
 
 
 @pytest.fixture(
-    scope="module", params=native_targets() or [None], ids=lambda target: target.address if target else "none"
+    scope="module",
+    params=native_targets() or [None],  # type: ignore[list-item]
+    ids=lambda target: target.address if target else "none",
 )
 def awkward_native(request: pytest.FixtureRequest) -> Iterator[Server]:
     """awkward.sql in a database of its own on each native server."""

@@ -77,9 +77,9 @@ def test_the_scheduled_policy_is_preferred() -> None:
 def row(**changed: Any) -> dict[str, Any]:
     sound = job()
     return {
-        "proc_schema": "_timescaledb_functions", "proc_name": "policy_compression", "target_schema": "factory_telemetry",
-        "target_name": "metric_hist", "application_name": "Compression Policy [1000]",
-        **{name: getattr(sound, name) for name in sound.__dataclass_fields__ if name not in ("kind", "name", "target")},
+        "proc_schema": "_timescaledb_functions", "proc_name": "policy_compression",
+        "target_schema": "factory_telemetry", "target_name": "metric_hist", "application_name": "Compression Policy",
+        **{key: getattr(sound, key) for key in sound.__dataclass_fields__ if key not in ("kind", "name", "target")},
     } | changed  # fmt: skip
 
 

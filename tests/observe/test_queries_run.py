@@ -75,9 +75,7 @@ def test_every_fitting_file_runs_on_native_servers(awkward_native: Server) -> No
 
 def used() -> set[str]:
     code = "\n".join(file.read_text() for file in (paths.PROJECT / "ms5ops" / "observe").glob("*.py"))
-    return set(re.findall(r"""server\.(?:rows|frame)\(\s*"(\w+)\"""", code)) | {
-        name for name in re.findall(r"""query\(FOLDER, "(\w+)\"""", code)
-    }
+    return set(re.findall(r"""(?:server\.(?:rows|frame)\(\s*|query\(FOLDER, )"(\w+)\"""", code))
 
 
 def test_no_file_is_unused_and_none_is_missing() -> None:

@@ -49,7 +49,7 @@ def test_a_hypertables_root_is_not_taken_for_a_plain_table() -> None:
 def test_expected_tables_come_first_and_foreign_ones_are_kept() -> None:
     rows = [hypertable_row(schema_name="other", table_name="metric_hist", storage_schema="other"), hypertable_row()]
     found = tables_from(rows, [], chunks(), SCHEMA)
-    assert [one.qualified for one in found][0] == METRICS
+    assert found[0].qualified == METRICS
     other = table_named(found, "other.metric_hist")
     assert other is not None
     assert expected_table(other) is None

@@ -7,6 +7,7 @@ from typing import Any
 
 import psycopg2
 import pytest
+
 from ms5ops.errors import SandboxError
 from ms5ops.sandbox import process
 

@@ -14,10 +14,10 @@ from typing import Any
 import psycopg2
 import psycopg2.errors
 import pytest
+
 from ms5ops.database import Database
 from ms5ops.errors import ReadTimeout, SandboxError
 from ms5ops.sandbox import process
-
 from tests.sandbox.conftest import Connect, ask, client, own_engine
 
 
@@ -62,8 +62,9 @@ def test_reading_sessions_of_the_console(engine: process.Running) -> None:
     database = Database(engine.target, "read")
     try:
         assert database.row("SELECT current_database() AS name")["name"] == "factory_telemetry"
+        database.execute("SET statement_timeout = 300")
         with pytest.raises(ReadTimeout):
-            database.rows("SET statement_timeout = 300; SELECT pg_sleep(60)")
+            database.rows("SELECT pg_sleep(60)")
     finally:
         database.close()
 
@@ -228,6 +229,18 @@ def test_harmless_statements_that_look_hostile(connect: Connect, engine: process
     with open(os.devnull, "w", encoding="utf-8") as sink, connection.cursor() as cursor:
         cursor.copy_expert("COPY (SELECT * FROM generate_series(1, 1000)) TO STDOUT", sink)
     assert os.path.exists(f"/proc/{engine.pid}") or sys.platform != "linux"
+
+
+def test_memory_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_EXTRA_FLAGS", ["--recycle-above-mib=600"])
+    with own_engine(tmp_path) as running, client(running) as connection:
+        ask(connection, "SET timezone = 'Asia/Tokyo'; PREPARE nothing AS SELECT 1")
+        ask(connection, "SELECT length(repeat('x', 300000000))")
+        deadline = time.monotonic() + 20
+        while "free memory" not in (log := (tmp_path / "engine.log").read_text()) or log.count("engine ready") < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert ask(connection, "SHOW timezone") == [("Asia/Tokyo",)]
 
 
 def test_a_large_result_arrives_whole(connect: Connect) -> None:

@@ -29,6 +29,8 @@ export class Engine {
   generation = 0;
   defaults = {};
   memoryBytes = 0;
+  /** Whether the worker is up, and not just being started (again). */
+  up = false;
   /** The transaction status of the one session, as of the last ReadyForQuery. */
   status = 'I';
   /** Called when a restart fails, which leaves nothing to serve clients with. */
@@ -97,6 +99,7 @@ export class Engine {
 
   #onReady({ version, defaults, fresh }, elapsedMs) {
     this.generation += 1;
+    this.up = true;
     this.defaults = defaults;
     this.#log(`engine ready after ${elapsedMs} ms (TimescaleDB ${version}${fresh ? ', new data folder' : ''})`);
   }
@@ -162,6 +165,7 @@ export class Engine {
    */
   kill(reason, details = '') {
     const worker = this.#worker;
+    this.up = false;
     const run = this.#running;
     this.#worker = null;
     this.#running = null;
@@ -185,6 +189,7 @@ export class Engine {
   async stop() {
     await this.started();
     const worker = this.#worker;
+    this.up = false;
     this.#worker = null;
     await new Promise((resolve) => {
       worker.on('message', (answer) => {

@@ -8,7 +8,6 @@ import { literal } from './sqltext.mjs';
 const WATCH_MS = 250;
 const CHECKPOINT_WAL_BYTES = 32 * 1024 * 1024;
 const CHECKPOINT_EVERY_MS = 30_000;
-const RECYCLE_BYTES = 1024 * 1024 * 1024;
 
 // What every session starts with. The package starts PostgreSQL with switches of its own (enable_seqscan = off,
 // search_path = pg_catalog, ...) and does not read postgresql.conf, so a server's defaults are put back here.
@@ -72,7 +71,7 @@ export class Hub {
   sessions = new Map();
   /** Names of prepared statements that exist in the engine now. */
   live = new Set();
-  /** The session whose unnamed statement the engine holds. */
+  /** The pid of the session whose unnamed statement the engine holds. */
   unnamedOwner = null;
   /** Prepared statements of clients that are gone. */
   garbage = [];
@@ -171,7 +170,7 @@ export class Hub {
     this.#timer = setInterval(() => {
       const holder = this.lock.holder;
       if (holder?.isClient) holder.checkPatience(this.lock.clientsWaiting > 0, this.options.idleLimitMs);
-      if (holder === null && this.engine.memoryBytes > RECYCLE_BYTES && !this.stopping) {
+      if (holder === null && this.engine.memoryBytes > this.options.recycleBytes && !this.stopping) {
         this.engine.memoryBytes = 0;
         this.exclusive(() => this.engine.recycle()).catch((error) => this.log(`recycling failed: ${error.message}`));
       }

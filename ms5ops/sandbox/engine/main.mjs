@@ -1,6 +1,6 @@
 // The sandbox's process: `node main.mjs --data FOLDER --state FILE [--port N] [--no-scheduler]
-// [--idle-in-transaction-ms N]`. The password of the server comes on standard input, so that it is in no
-// argument list and no environment. Standard output is the log. Process.py starts and stops it.
+// [--idle-in-transaction-ms N] [--recycle-above-mib N] [--crash-wait-ms N]`. The password comes on standard input,
+// so that it is in no argument list and no environment. Standard output is the log. process.py starts and stops it.
 
 import fs from 'node:fs';
 import net from 'node:net';
@@ -23,6 +23,7 @@ const { values: flags } = parseArgs({
     port: { type: 'string', default: '0' },
     'no-scheduler': { type: 'boolean', default: false },
     'idle-in-transaction-ms': { type: 'string', default: '60000' },
+    'recycle-above-mib': { type: 'string', default: '1024' },
     'crash-wait-ms': { type: 'string', default: '300000' },
   },
 });
@@ -57,7 +58,12 @@ async function listen(server, port) {
 async function main() {
   const secret = fs.readFileSync(0, 'utf8').trim();
   const engine = new Engine({ dataFolder: flags.data }, log);
-  const hub = new Hub(engine, { secret, idleLimitMs: Number(flags['idle-in-transaction-ms']) }, log);
+  const options = {
+    secret,
+    idleLimitMs: Number(flags['idle-in-transaction-ms']),
+    recycleBytes: Number(flags['recycle-above-mib']) * 2 ** 20,
+  };
+  const hub = new Hub(engine, options, log);
   let nextPid = 1;
   const server = net.createServer((socket) => {
     if (hub.sessions.size >= MAX_CLIENTS) {

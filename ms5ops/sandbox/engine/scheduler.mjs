@@ -59,8 +59,10 @@ const HISTORY_START = (id) => `
 const NEXT_SLOT = `(
   SELECT min(slot) FROM (
     SELECT CASE WHEN months > 0 THEN origin + make_interval(months => step * months)
-                WHEN j.timezone IS NULL THEN time_bucket(j.schedule_interval, finish, origin) + step * j.schedule_interval
-                ELSE time_bucket(j.schedule_interval, finish, j.timezone, origin) + step * j.schedule_interval END AS slot
+                WHEN j.timezone IS NULL THEN time_bucket(j.schedule_interval, finish, origin)
+                     + step * j.schedule_interval
+                ELSE time_bucket(j.schedule_interval, finish, j.timezone, origin)
+                     + step * j.schedule_interval END AS slot
     FROM (SELECT coalesce(j.initial_start, '2000-01-01 00:00:00+00') AS origin,
                  (extract(year FROM j.schedule_interval) * 12 + extract(month FROM j.schedule_interval))::int AS months
          ) base,
@@ -222,7 +224,8 @@ export class Scheduler {
     if (hub.engine.status !== 'I') await hub.rows('ROLLBACK');
     const job = await hub.rows(`SELECT 1 FROM _timescaledb_config.bgw_job WHERE id = ${id}`);
     if (job.length === 0) return; // it deleted itself
-    const error = failure === null ? `'{}'` : `jsonb_build_object('error_data', ${literal(JSON.stringify(failure))}::jsonb)`;
+    const error =
+      failure === null ? `'{}'` : `jsonb_build_object('error_data', ${literal(JSON.stringify(failure))}::jsonb)`;
     const pid = process.pid;
     await hub.rows('BEGIN');
     await hub.rows(END(id, failure === null));

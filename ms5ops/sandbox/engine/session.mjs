@@ -13,7 +13,7 @@ import { randomInt, timingSafeEqual } from 'node:crypto';
 import { EngineLost, QueryFailed } from './engine.mjs';
 import { BASE, startupSettings } from './hub.mjs';
 import * as wire from './protocol.mjs';
-import { deallocatedName, effects, identifier } from './sqltext.mjs';
+import { Statements } from './statements.mjs';
 
 const STARTUP_LIMIT_MS = 30_000;
 const STALL_LIMIT_MS = 60_000;
@@ -24,11 +24,6 @@ const REPORTED = [
   'application_name', 'client_encoding', 'DateStyle', 'default_transaction_read_only', 'IntervalStyle',
   'standard_conforming_strings', 'TimeZone',
 ];
-
-// Raised by the engine itself, so that the transaction fails exactly as it would on a server.
-const COPY_REFUSAL = `DO $ms5ops$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000',
-  MESSAGE = 'COPY FROM STDIN is not supported by the sandbox',
-  HINT = 'Use INSERT with many rows, or INSERT ... SELECT.'; END $ms5ops$`;
 
 const LOST = {
   cancel: { code: '57014', message: 'canceling statement due to user request' },
@@ -64,9 +59,7 @@ export class Session {
   #resets = false;
   #reported = {};
   #timeoutMs = 0;
-  #statements = new Map(); // client's name -> {alias, parse, effects}
-  #unnamed = null; // {parse, effects}
-  #nextAlias = 1;
+  #statements;
   #idleSince = null;
   #unsent = 0;
   #lastWish = false; // to be ended after the running statement
@@ -76,6 +69,7 @@ export class Session {
     this.pid = pid;
     this.secret = randomInt(-(2 ** 31), 2 ** 31);
     this.#hub = hub;
+    this.#statements = new Statements(hub, pid);
     this.#socket = socket;
     socket.setNoDelay(true);
     this.#startupTimer = setTimeout(() => socket.destroy(), STARTUP_LIMIT_MS);
@@ -295,8 +289,12 @@ export class Session {
   /** Waits for the lock, no longer than the client's statement_timeout. */
   async #queue(last) {
     const hub = this.#hub;
-    const timer =
-      this.#timeoutMs > 0 ? setTimeout(() => hub.lock.abandon(this, 'timeout'), this.#timeoutMs) : null;
+    let timer = null;
+    const arm = () => {
+      // The engine's own restart is not the client's fault and soon over.
+      timer = setTimeout(() => (hub.engine.up ? hub.lock.abandon(this, 'timeout') : arm()), this.#timeoutMs);
+    };
+    if (this.#timeoutMs > 0) arm();
     const outcome = await hub.lock.acquire(this);
     clearTimeout(timer);
     if (outcome === 'held') {
@@ -319,7 +317,7 @@ export class Session {
 
   async #execute(batch, last) {
     const hub = this.#hub;
-    const steps = this.#plan(batch);
+    const steps = this.#statements.plan(batch);
     const before = this.#status;
     let out = [];
     let ready = null;
@@ -366,11 +364,7 @@ export class Session {
     const hub = this.#hub;
     const touched = steps.filter((step) => step.effects);
     this.#status = ready;
-    if (touched.some((step) => step.effects.drops)) {
-      hub.live.clear();
-      hub.unnamedOwner = null;
-      this.#statements.clear();
-    }
+    if (touched.some((step) => step.effects.drops)) this.#statements.onDropped();
     const changed = touched.some((step) => step.effects.settings);
     this.#dirty ||= changed;
     this.#resets ||= touched.some((step) => step.effects.resets);
@@ -428,116 +422,6 @@ export class Session {
     }
     if (this.#status === 'I' && !this.#unsynced) hub.lock.release(this);
     else this.#idleSince = Date.now();
-  }
-
-  // ---- what goes to the engine
-
-  /** The messages to run: the client's own with names replaced, and hidden ones that they need. */
-  #plan(batch) {
-    const steps = [];
-    const fresh = { aliases: new Set(), records: new Map() }; // what this batch itself prepares
-    for (const { type, raw, body } of batch) {
-      if (type === 'Q') steps.push(this.#planQuery(raw, body));
-      else if (type === 'P') steps.push(this.#planParse(body, fresh));
-      else if (type === 'B') this.#planBind(body, fresh, steps);
-      else if (type === 'D' || type === 'C') this.#planNamed(type, raw, body, fresh, steps);
-      else steps.push({ raw });
-    }
-    return steps;
-  }
-
-  #planQuery(raw, body) {
-    this.#unnamed = null;
-    this.#hub.unnamedOwner = null;
-    const sql = wire.readCstring(body).text;
-    const found = effects(sql);
-    if (found.copiesIn) return { raw: wire.query(COPY_REFUSAL) };
-    return { raw: this.#renamedDeallocate(sql, (text) => wire.query(text)) ?? raw, effects: found };
-  }
-
-  /** `DEALLOCATE name` as drivers send it means a statement of the protocol, which has another name here. */
-  #renamedDeallocate(sql, build) {
-    const name = deallocatedName(sql);
-    const known = name === null ? undefined : this.#statements.get(name);
-    if (!known) return null;
-    this.#statements.delete(name);
-    if (!this.#hub.live.delete(known.alias)) return build('SELECT 1 WHERE false');
-    return build(`DEALLOCATE ${identifier(known.alias)}`);
-  }
-
-  #planParse(body, fresh) {
-    const name = wire.readCstring(body);
-    const sql = wire.readCstring(body, name.next);
-    const found = effects(sql.text);
-    const alias = name.text === '' ? '' : (this.#statements.get(name.text)?.alias ?? this.#alias());
-    const text = found.copiesIn
-      ? wire.cstring(COPY_REFUSAL)
-      : (this.#renamedDeallocate(sql.text, wire.cstring) ?? Buffer.from(`${sql.text}\0`, 'latin1'));
-    const parse = wire.message('P', wire.cstring(alias), text, body.subarray(sql.next));
-    const record = { alias, parse, effects: found.copiesIn ? null : found };
-    fresh.aliases.add(alias);
-    if (alias === '') this.#unnamed = record;
-    else fresh.records.set(name.text, record);
-    const parsed = () => {
-      if (alias === '') this.#hub.unnamedOwner = this;
-      else {
-        this.#statements.set(name.text, record);
-        this.#hub.live.add(alias);
-      }
-    };
-    return { raw: parse, parsed };
-  }
-
-  #alias() {
-    return `ms5_${this.pid}_${this.#nextAlias++}`;
-  }
-
-  #lookup(name, fresh) {
-    if (name === '') return this.#unnamed;
-    return fresh.records.get(name) ?? this.#statements.get(name);
-  }
-
-  /** A hidden Parse where the engine no longer (or never) has this client's statement. */
-  #revive(record, fresh, steps) {
-    if (fresh.aliases.has(record.alias)) return;
-    const present = record.alias === '' ? this.#hub.unnamedOwner === this : this.#hub.live.has(record.alias);
-    if (present) return;
-    fresh.aliases.add(record.alias);
-    const parsed = () => {
-      if (record.alias === '') this.#hub.unnamedOwner = this;
-      else this.#hub.live.add(record.alias);
-    };
-    steps.push({ raw: record.parse, hidden: true, parsed });
-  }
-
-  #planBind(body, fresh, steps) {
-    const portal = wire.readCstring(body);
-    const name = wire.readCstring(body, portal.next);
-    const record = this.#lookup(name.text, fresh);
-    if (record) this.#revive(record, fresh, steps);
-    const alias = record ? record.alias : Buffer.from(name.text, 'latin1').toString();
-    const head = Buffer.concat([body.subarray(0, portal.next), wire.cstring(alias)]);
-    steps.push({ raw: wire.message('B', head, body.subarray(name.next)), effects: record?.effects });
-  }
-
-  #planNamed(type, raw, body, fresh, steps) {
-    const name = wire.readCstring(body, 1).text;
-    const record = body[0] === 0x53 ? this.#lookup(name, fresh) : null; // 'S': a statement, not a portal
-    if (!record) {
-      steps.push({ raw });
-      return;
-    }
-    if (type === 'D') this.#revive(record, fresh, steps);
-    steps.push({ raw: wire.message(type, Buffer.from('S'), wire.cstring(record.alias)) });
-    if (type !== 'C') return;
-    fresh.aliases.delete(record.alias);
-    fresh.records.delete(name);
-    if (record.alias === '') {
-      this.#unnamed = null;
-      return;
-    }
-    this.#statements.delete(name);
-    this.#hub.live.delete(record.alias);
   }
 
   // ---- what goes out
@@ -622,8 +506,7 @@ export class Session {
   /** Roll back what is open, give up the lock and the statements. Runs once the client is gone. */
   async #leave() {
     const hub = this.#hub;
-    for (const { alias } of this.#statements.values()) if (hub.live.delete(alias)) hub.garbage.push(alias);
-    this.#statements.clear();
+    this.#statements.abandon();
     if (hub.lock.holder !== this) return;
     try {
       if (hub.intact && (this.#status !== 'I' || this.#unsynced)) {

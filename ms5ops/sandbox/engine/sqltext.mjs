@@ -2,44 +2,63 @@
 // engine), changes session settings, or drops prepared statements. It reads words outside of literals,
 // quoted names, comments and dollar quotes; it is not a parser.
 
-const SKIPPED = new RegExp(
-  [
-    /--[^\n]*/,
-    /(?<![\w$\x80-\xff])[eE]'(?:[^'\\]|\\[\s\S]|'')*(?:'|$)/,
-    /'(?:[^']|'')*(?:'|$)/,
-    /"(?:[^"]|"")*(?:"|$)/,
-    /(?<![\w$\x80-\xff])\$(?<tag>(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?)\$[\s\S]*?(?:\$\k<tag>\$|$(?![\s\S]))/,
-    /\/\*/,
-  ]
-    .map((part) => part.source)
-    .join('|'),
-  'g',
-);
+const OPENING = /['"$]|--|\/\*/g;
+const TAG = /\$(?:[A-Za-z_\x80-\xff][\w\x80-\xff]*)?\$/y;
+const WORD = /[\w$\x80-\xff]/;
 
 /**
  * The statements of a text with what is not code taken out: literals become '', quoted names "",
  * dollar quotes $$, comments a space. Empty statements are left out. Bytes over 127 may be latin1.
  */
 export function statements(sql) {
-  let bare = '';
+  const bare = [];
   let position = 0;
-  SKIPPED.lastIndex = 0;
-  for (let match; (match = SKIPPED.exec(sql)); position = SKIPPED.lastIndex) {
-    bare += sql.slice(position, match.index);
-    const opening = match[0];
-    if (opening === '/*') {
-      SKIPPED.lastIndex = endOfComment(sql, match.index + 2);
-      bare += ' ';
-    } else if (opening.startsWith('--')) bare += ' ';
-    else if (opening.startsWith('"')) bare += '""';
-    else if (opening.startsWith('$')) bare += '$$';
-    else bare += "''";
+  OPENING.lastIndex = 0;
+  for (let match; (match = OPENING.exec(sql)); ) {
+    const start = match.index;
+    const [end, replacement] = skip(sql, start, match[0]);
+    if (end === start) continue; // a dollar sign that opens nothing
+    bare.push(sql.slice(position, start), replacement);
+    position = OPENING.lastIndex = end;
   }
-  bare += sql.slice(position);
+  bare.push(sql.slice(position));
   return bare
+    .join('')
     .split(';')
     .map((statement) => statement.trim())
     .filter(Boolean);
+}
+
+/** Where what opens at `start` ends, and what stands for it. Searches rather than matches: texts may be large. */
+function skip(sql, start, opening) {
+  if (opening === "'") return [endOfQuoted(sql, start, "'", hasEscapes(sql, start)), "''"];
+  if (opening === '"') return [endOfQuoted(sql, start, '"', false), '""'];
+  if (opening === '--') return [endOf(sql, '\n', start), ' '];
+  if (opening === '/*') return [endOfComment(sql, start + 2), ' '];
+  TAG.lastIndex = start;
+  const tag = start > 0 && WORD.test(sql[start - 1]) ? null : TAG.exec(sql);
+  return tag ? [endOf(sql, tag[0], start + tag[0].length), '$$'] : [start, ''];
+}
+
+function endOf(sql, mark, from) {
+  const found = sql.indexOf(mark, from);
+  return found < 0 ? sql.length : found + mark.length;
+}
+
+/** Whether the literal is of the form E'...'; the E must be a word of its own. */
+function hasEscapes(sql, start) {
+  return /e/i.test(sql[start - 1] ?? '') && !WORD.test(sql[start - 2] ?? '');
+}
+
+function endOfQuoted(sql, start, quote, escapes) {
+  const mark = escapes ? /\\|'/g : null;
+  for (let from = start + 1; ; ) {
+    if (mark) mark.lastIndex = from;
+    const found = mark ? (mark.exec(sql)?.index ?? -1) : sql.indexOf(quote, from);
+    if (found < 0) return sql.length;
+    if (sql[found] === '\\' || sql[found + 1] === quote) from = found + 2;
+    else return found + 1;
+  }
 }
 
 /** Comments nest in PostgreSQL, which a regular expression cannot follow. */
@@ -84,7 +103,10 @@ export function deallocatedName(sql) {
   return match[1] ? match[1].replaceAll('""', '"') : match[2].toLowerCase();
 }
 
-export const literal = (text) =>
-  text.includes('\\') ? ` E'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'` : `'${text.replaceAll("'", "''")}'`;
+/** A literal; with backslashes in the form that does not depend on standard_conforming_strings. */
+export function literal(text) {
+  const quoted = text.replaceAll("'", "''");
+  return text.includes('\\') ? ` E'${quoted.replaceAll('\\', '\\\\')}'` : `'${quoted}'`;
+}
 
 export const identifier = (text) => `"${text.replaceAll('"', '""')}"`;

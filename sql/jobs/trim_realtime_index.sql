@@ -1,0 +1,34 @@
+-- name: trim_realtime_index
+-- about: Takes idx_metric_hist_realtime away from chunks older than config.keep_for, at most config.at_most in one run.
+
+CREATE OR REPLACE PROCEDURE factory_telemetry.trim_realtime_index(job_id integer, config jsonb)
+LANGUAGE plpgsql AS $procedure$
+DECLARE
+    chunk_index regclass;
+BEGIN
+    -- Dropping locks the old chunk for a moment; a chunk in use is left to the next run.
+    PERFORM set_config('lock_timeout', '1s', true);
+    FOR chunk_index IN
+        SELECT own.indexrelid::regclass
+        FROM pg_index whole
+        JOIN timescaledb_information.chunks c
+          ON c.hypertable_schema = 'factory_telemetry' AND c.hypertable_name = 'metric_hist'
+        JOIN pg_index own
+          ON own.indrelid = to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name)) AND own.indpred IS NOT NULL
+        JOIN pg_class own_name
+          ON own_name.oid = own.indexrelid AND own_name.relname LIKE '%idx\_metric\_hist\_realtime%'
+        WHERE whole.indexrelid = to_regclass('factory_telemetry.idx_metric_hist_realtime')
+          AND c.range_end < now() - (config ->> 'keep_for')::interval
+          AND split_part(substring(pg_get_indexdef(own.indexrelid) FROM ' USING .*'), ' WHERE ', 1)
+            = split_part(substring(pg_get_indexdef(whole.indexrelid) FROM ' USING .*'), ' WHERE ', 1)
+        ORDER BY c.range_end
+        LIMIT (config ->> 'at_most')::integer
+    LOOP
+        BEGIN
+            EXECUTE format('DROP INDEX %s', chunk_index);
+        EXCEPTION WHEN lock_not_available THEN
+            RAISE WARNING 'trim_realtime_index: % is in use, left to the next run', chunk_index;
+        END;
+    END LOOP;
+END
+$procedure$;

@@ -1,0 +1,20 @@
+"""Benchmarks, apart from the tests: ``make performance`` or ``python -m tests.performance [pages|sessions|readings]``.
+
+They print figures with how these were taken; nothing passes or fails by a time.
+"""
+
+import sys
+
+from tests.performance import pages, readings, sessions
+
+BENCHMARKS = {"pages": pages.main, "sessions": sessions.main, "readings": readings.main}
+
+
+def main() -> None:
+    """Run those that are named, or all."""
+    for name in sys.argv[1:] or list(BENCHMARKS):
+        print(f"== {name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
+        BENCHMARKS[name]()
+
+
+main()

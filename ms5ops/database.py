@@ -6,7 +6,7 @@ A ``Database`` reads through sessions that are read-only and give up early on lo
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,7 +16,16 @@ from pydantic import SecretStr
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from ms5ops.errors import FeatureMissing, PrivilegeMissing, ReadTimeout, ServerError, ServerUnreachable
+from ms5ops.errors import (
+    ConnectionLost,
+    FeatureMissing,
+    PrivilegeMissing,
+    ReadTimeout,
+    ServerError,
+    ServerUnreachable,
+    StatementCancelled,
+    StatementConflict,
+)
 
 Parameters = Mapping[str, object]
 Access = Literal["read", "write"]
@@ -95,6 +104,18 @@ class Database:
             with transactional.begin():
                 yield transactional
 
+    @contextmanager
+    def session(self) -> Iterator["Session"]:
+        """A connection of one's own, held until the block ends and then closed: for an executor."""
+        with _translated(self.target):
+            connection = self._engine.connect()
+            connection.detach()
+        session = Session(connection, self.target)
+        try:
+            yield session
+        finally:
+            session.close()
+
     def close(self) -> None:
         """Close the pooled connections. The object may be used again; it will reconnect."""
         self._engine.dispose()
@@ -103,6 +124,94 @@ class Database:
     def _connection(self) -> Iterator[Connection]:
         with _translated(self.target), self._engine.connect() as connection:
             yield connection
+
+
+class Session:
+    """One held connection that changes things: statements run exactly as written, transactions begin and end on demand.
+
+    Outside ``transaction`` every statement is a transaction of its own. A lock that was not had in time, a deadlock
+    and their like raise StatementConflict (it may be tried again), a cancelled or too long statement
+    StatementCancelled, a broken connection ConnectionLost, all else as in ``Database``.
+    """
+
+    def __init__(self, connection: Connection, target: Target) -> None:
+        self.target = target
+        self._connection = connection
+        self._driver = connection.connection.driver_connection
+        self._in_transaction = False
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether a ``transaction`` block is open."""
+        return self._in_transaction
+
+    @contextmanager
+    def transaction(
+        self, *, lock_timeout_ms: int | None = None, statement_timeout_ms: int | None = None
+    ) -> Iterator[None]:
+        """One transaction: committed when the block ends, rolled back when it raises. 0 is no limit, None the role's.
+
+        ConnectionLost from the end of the block leaves open whether it was committed.
+        """
+        self.run("BEGIN")
+        self._in_transaction = True
+        try:
+            self.limit(lock_timeout_ms=lock_timeout_ms, statement_timeout_ms=statement_timeout_ms)
+            yield
+            self.run("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+        finally:
+            self._in_transaction = False
+
+    def limit(self, *, lock_timeout_ms: int | None = None, statement_timeout_ms: int | None = None) -> None:
+        """Bound waits for locks, and statements, in milliseconds: for the transaction, or for the session outside one."""
+        reach = "LOCAL" if self._in_transaction else "SESSION"
+        for name, value in (("lock_timeout", lock_timeout_ms), ("statement_timeout", statement_timeout_ms)):
+            if value is not None:
+                self.run(f"SET {reach} {name} = {int(value)}")
+
+    def run(self, statement: str) -> None:
+        """Run one statement exactly as it is written, discarding rows."""
+        with _translated(self.target, changing=True):
+            self._connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
+
+    def read(self, statement: str) -> list[dict[str, Any]]:
+        """The rows of one statement that is run exactly as it is written."""
+        with _translated(self.target, changing=True):
+            result = self._connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+            return [dict(row) for row in result.mappings()]
+
+    def rows(self, sql: str, parameters: Parameters | None = None) -> list[dict[str, Any]]:
+        """The rows of one statement with ``:name`` parameters; none where it gives none."""
+        with _translated(self.target, changing=True):
+            result = self._connection.execute(text(sql), dict(parameters or {}))
+            return [dict(row) for row in result.mappings()] if result.returns_rows else []
+
+    def notices(self) -> list[str]:
+        """What the server has remarked since the last call: ``WARNING: ...``, in order."""
+        kept = [str(line).strip() for line in self._driver.notices] if self._driver else []
+        if self._driver:
+            self._driver.notices.clear()
+        return kept
+
+    def cancel(self) -> None:
+        """Ask the server to end the running statement; for another thread. Does nothing where none runs."""
+        if self._driver is not None and not self._driver.closed:
+            with _translated(self.target, changing=True):
+                self._driver.cancel()
+
+    def close(self) -> None:
+        """Close the connection; the server rolls an open transaction back."""
+        with suppress(SQLAlchemyError):  # closing a connection that broke says again that it broke
+            self._connection.close()
+
+    def _roll_back(self) -> None:
+        try:
+            self.run("ROLLBACK")
+        except ServerError:
+            self.close()  # the server rolls back what has no connection; the first error is on its way up
 
 
 def _engine(target: Target, access: Access) -> Engine:
@@ -129,7 +238,9 @@ def _engine(target: Target, access: Access) -> Engine:
     )
     settings = ["SET timezone = 'UTC'"]
     if access == "read":
+        # Catalogue queries look costly to the planner; compiling them takes longer than running them.
         settings += [
+            "SET jit = off",
             "SET default_transaction_read_only = on",
             f"SET lock_timeout = {READ_LOCK_TIMEOUT_MS}",
             f"SET statement_timeout = {READ_STATEMENT_TIMEOUT_MS}",
@@ -146,11 +257,15 @@ def _engine(target: Target, access: Access) -> Engine:
 
 
 @contextmanager
-def _translated(target: Target) -> Iterator[None]:
+def _translated(target: Target, *, changing: bool = False) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _translate(error, target) from error
+        raise _translate(error, target, changing) from error
+    except psycopg2.Error as error:  # from a call on the driver's own connection
+        raise ConnectionLost(
+            f"The connection to {target.address} was lost: {_first_line(error)}.", "Try again in a moment."
+        ) from error
     except SQLAlchemyError as error:
         raise ServerUnreachable(
             f"No free connection to {target.address}: {type(error).__name__}.", "Try again in a moment."
@@ -196,10 +311,32 @@ _REMEDIES: dict[str, tuple[type[ServerError], str, str]] = {
 }
 
 
-def _translate(error: DBAPIError, target: Target) -> ServerError:
+_CONFLICTS = ("55P03", "40P01", "40001")
+"""A lock not had in time, a deadlock, a serialisation failure."""
+
+_CONFLICT_MESSAGES = ("tuple concurrently updated", "tuple concurrently deleted")
+"""Two sessions changed one catalogue row at once; PostgreSQL has no code of its own for it."""
+
+
+def _translate_change(original: BaseException | None, state: str | None, target: Target) -> ServerError | None:
+    message = _first_line(original)
+    if state in _CONFLICTS or message in _CONFLICT_MESSAGES:
+        return StatementConflict(f"Another session was in the way: {message}.", "It can be tried again.")
+    if state == "57014":
+        return StatementCancelled(f"A statement was ended before it was done: {message}.", "It can be tried again.")
+    if (state is None and isinstance(original, psycopg2.OperationalError | psycopg2.InterfaceError)) or (
+        state and state.startswith(("08", "57P", "25P03"))
+    ):
+        return ConnectionLost(f"The connection to {target.address} was lost: {message}.", "Try again in a moment.")
+    return None
+
+
+def _translate(error: DBAPIError, target: Target, changing: bool = False) -> ServerError:
     original = error.orig
     state = getattr(original, "pgcode", None)
     message = _first_line(original)
+    if changing and (found := _translate_change(original, state, target)):
+        return found
     if state in _REMEDIES:
         kind, happened, next_step = _REMEDIES[state]
         values = {"user": target.user, "address": target.address, "message": message}

@@ -51,3 +51,35 @@ class SandboxError(Ms5opsError):
 
 class HistoryError(Ms5opsError):
     """The history store is locked, newer than this program, or damaged."""
+
+
+class ConnectionLost(ServerUnreachable):
+    """A connection that was in use broke; whether the last statement was committed is not known."""
+
+
+class StatementConflict(ServerError):
+    """A change waited too long for a lock, or met another one; nothing of it was kept, and it may be tried again."""
+
+
+class StatementCancelled(ServerError):
+    """A change was ended before it was done, by a request or by its time limit; nothing of it was kept."""
+
+
+class RolloutError(Ms5opsError):
+    """A plan cannot be applied, resumed or rolled back as asked."""
+
+
+class LeaseTaken(RolloutError):
+    """Another process applies or rolls back a plan in this database now."""
+
+
+class LeaseLost(RolloutError):
+    """This process was thought dead, and another one has taken over: it must not change anything any more."""
+
+
+class VerificationFailed(RolloutError):
+    """An operation ran, and the server does not show what it should have brought."""
+
+
+class BackupError(Ms5opsError):
+    """A backup could not be made, or cannot be read."""

@@ -15,4 +15,5 @@ if aggregates:
     parts.levels(page, aggregates)
     parts.details(page, aggregates)
 elif aggregates is not None:
+    parts.verdict(page, aggregates)
     parts.nothing_yet(page)

@@ -8,8 +8,12 @@ page = shell.begin("Jobs", "Do the background jobs run on schedule, and if not: 
 jobs = section(page.overview.jobs, "the background jobs")
 if jobs is not None:
     parts.verdict(page, jobs)
-    parts.key_figures(page, jobs)
-    parts.common_cause(page, jobs)
-    parts.no_policies(page, jobs)
-    parts.runs_over_time(page, jobs)
-    parts.details(page, jobs)
+    if not any(job.is_policy for job in jobs):
+        parts.no_policies(page)
+    if any(job.kind != "system" for job in jobs):
+        parts.key_figures(page, jobs)
+        parts.common_cause(page, jobs)
+        parts.runs_over_time(page, jobs)
+        parts.details(page, jobs)
+    else:
+        parts.housekeeping(page, jobs)

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Column
 
 from ms5ops.sandbox import fill
 
@@ -13,13 +14,12 @@ from ms5ops.sandbox import fill
 def filling(console: Console) -> Iterator[Callable[[fill.Progress], None]]:
     """A bar for filling the sandbox; yields the function that ``fill`` reports to."""
     columns = (
-        TextColumn("{task.description:<42}"),
-        BarColumn(),
+        TextColumn("{task.description}", table_column=Column(min_width=34, max_width=34, no_wrap=True)),
+        BarColumn(bar_width=None),
         TaskProgressColumn(),
-        TextColumn("elapsed"),
         TimeElapsedColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console) as bar:
         task = bar.add_task("Filling the sandbox", total=None)

@@ -58,9 +58,10 @@ def collect(environment: EnvironmentOption = None, as_json: JsonOption = False) 
 def _show(console: Console, name: str, origin: str, overview: Overview, found: list[Finding]) -> None:
     size = overview.database_size.value
     console.print(f"[bold]{escape(name)}[/] ({origin} data), {overview.server.version_text}")
+    server = overview.server
     console.print(
-        f"{escape(overview.server.database.target.address)}, read {units.instant_text(overview.now)},"
-        f" database {units.bytes_text(size.size_bytes if size else None)}\n"
+        f"{escape(server.database.target.address)}, schema {escape(server.schema)},"
+        f" read {units.instant_text(overview.now)}, database {units.bytes_text(size.size_bytes if size else None)}\n"
     )
     for one in found:
         console.print(f"[{STYLES[one.severity]}]{one.severity:>8}[/]  {escape(one.title)}. {escape(one.detail)}")
@@ -80,8 +81,8 @@ def _show_tables(console: Console, overview: Overview) -> None:
     for one in overview.tables.found(()):
         record = compression.get(one.qualified)
         table.add_row(
-            escape(one.qualified),
-            one.kind,
+            escape(_short(one.qualified, overview)),
+            "aggregate" if one.kind == "continuous aggregate" else one.kind,
             units.count_text(one.rows),
             units.bytes_text(one.size_bytes),
             units.count_text(one.chunks if one.is_chunked else None),
@@ -105,7 +106,7 @@ def _show_jobs(console: Console, overview: Overview) -> None:
         table.add_row(
             str(job.job_id),
             job.kind,
-            escape(job.target or units.MISSING),
+            escape(_short(job.target or job.name, overview)),
             job_state(job, overview.now),
             units.interval_text(job.schedule_interval),
             units.ago_text(job.last_start, overview.now),
@@ -124,11 +125,16 @@ def _show_aggregates(console: Console, overview: Overview) -> None:
     table = RichTable("Continuous aggregate", "Reads", "Size", "Behind its source", "Promised", box=None)
     for one in aggregates:
         table.add_row(
-            escape(one.aggregate),
-            escape(one.source),
+            escape(_short(one.aggregate, overview)),
+            escape(_short(one.source, overview)),
             units.bytes_text(one.size_bytes),
             units.interval_text(one.lag_behind_source),
             units.interval_text(one.promised),
         )
     console.print(table)
     console.print()
+
+
+def _short(qualified: str | None, overview: Overview) -> str:
+    """A relation without the schema that the heading names."""
+    return units.MISSING if qualified is None else qualified.removeprefix(f"{overview.server.schema}.")

@@ -29,7 +29,7 @@ DTYPES: dict[str, str] = {
 """Columns of a chunk frame. ``hypertable_*`` name the storage (``Table.storage``). ``size_bytes`` is now (of a
 compressed chunk: as stored when it was compressed, with its empty shell); ``before_bytes``, ``after_bytes`` and
 ``batches`` (compressed rows, of up to 1,000 rows each) are missing for uncompressed chunks; ranges are missing
-for integer time."""
+for integer time. ``rows`` are the statistics', of a compressed chunk those it had when it was compressed."""
 
 GROWTH_DTYPES: dict[str, str] = {
     "table": "str",

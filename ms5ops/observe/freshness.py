@@ -10,7 +10,7 @@ import pandas as pd
 
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.chunks import INSTANT, instants
-from ms5ops.observe.finding import counted, short
+from ms5ops.observe.finding import short
 from ms5ops.observe.tables import EXPECTED_TABLES, Table, table_named
 from ms5ops.observe.verdict import Verdict
 from ms5ops.units import MISSING, ago_text, bytes_text, interval_text
@@ -160,7 +160,8 @@ def freshness_verdict(aggregates: Sequence[Aggregate], now: datetime) -> Verdict
     unknown = of_state["not known"]
     if unknown:
         return Verdict("info", f"How fresh {_named(unknown, 'is', 'are')} cannot be told.{quiet}")
-    return Verdict("ok", f"All {counted(len(aggregates), 'summary is', 'summaries are')} as fresh as promised.{quiet}")
+    subject = "The only summary is" if len(aggregates) == 1 else f"All {len(aggregates)} summaries are"
+    return Verdict("ok", f"{subject} as fresh as promised.{quiet}")
 
 
 @dataclass(frozen=True)

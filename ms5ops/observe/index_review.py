@@ -19,6 +19,10 @@ from ms5ops.units import bytes_text, count_text, instant_text, interval_text
 INDEXES_WANTED = 15
 """Phase 4's validation criterion: at least 15 performance indexes over the five tables."""
 
+COLUMNS = ["table", "name", "purpose", "method", "key", "size_bytes", "scans", "usage", "tuples_read", "chunks",
+           "state", "expected_bytes", "bloat_ratio", "definition"]  # fmt: skip
+"""Of ``index_frame``."""
+
 USAGE = ("HIGH USAGE", "MODERATE USAGE", "LOW USAGE", "UNUSED")
 
 
@@ -92,7 +96,9 @@ def is_idle(index: Index) -> bool:
     return index.scans == 0 and index.may_be_dropped and index.table_kind != "continuous aggregate"
 
 
-def verdict(reading: IndexReading, tables: Sequence[Table], budget: LockBudget | None, now: datetime) -> Verdict:
+def verdict(  # noqa: PLR0911  # one per case
+    reading: IndexReading, tables: Sequence[Table], budget: LockBudget | None, now: datetime
+) -> Verdict:
     """Whether indexes are complete, enough and in use, and whether their locks fit."""
     if not reading.indexes:
         return Verdict("info", "There are no indexes to judge: none of the tables that Phase 4 speaks of is here.")
@@ -162,9 +168,8 @@ def index_frame(indexes: Sequence[Index], schema: str) -> pd.DataFrame:
         }
         for one in sorted(indexes, key=lambda one: -one.size_bytes)
     ]
-    columns = ["table", "name", "purpose", "method", "key", "size_bytes", "scans", "usage", "tuples_read", "chunks",
-               "state", "expected_bytes", "bloat_ratio", "definition"]  # fmt: skip
-    return pd.DataFrame(rows, columns=columns).astype({"bloat_ratio": "float64", "expected_bytes": "Int64"})
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.astype({"bloat_ratio": "float64", "expected_bytes": "Int64"})
 
 
 def usage_totals(indexes: Sequence[Index], schema: str) -> pd.DataFrame:

@@ -88,6 +88,11 @@ class Job:
     consecutive_crashes: int | None
 
     @property
+    def is_policy(self) -> bool:
+        """Whether it compresses, drops, refreshes or reorders."""
+        return self.kind not in ("system", "user")
+
+    @property
     def success_rate(self) -> float | None:
         """Share of finished runs that succeeded, None where none finished."""
         finished = self.total_successes + self.total_failures

@@ -47,23 +47,29 @@ def lane_names(jobs: Sequence[Job]) -> dict[int, str]:
     return names
 
 
-def joined_runs(runs: pd.DataFrame, stored: pd.DataFrame | None, jobs: Sequence[Job]) -> pd.DataFrame:
+def joined_runs(
+    runs: pd.DataFrame, stored: pd.DataFrame | None, jobs: Sequence[Job], since: datetime | None = None
+) -> pd.DataFrame:
     """Every known run once, newest first (``TIMELINE_DTYPES``): the server's, then stored ones, then the jobs' last.
 
     ``runs`` is ``jobs.read_job_runs``'; ``stored`` the history's query ``job_runs``, or None. The server's own record
-    of a run wins over a stored one, which may have been taken while it ran. ``job`` holds the name for people.
+    of a run wins over a stored one, which may have been taken while it ran. Stored ones from before ``since`` are left
+    out: a history can hold years of runs. ``job`` holds the name for people.
     """
     parts = [runs.assign(origin="server"), _last_runs(jobs).assign(origin="last run")]
+    if stored is not None and since is not None:
+        stored = stored[stored["started_at"] >= since]
     if stored is not None and len(stored):
         parts.insert(1, _stored_runs(stored).assign(origin="history"))
     filled = [part for part in parts if len(part)]
     together = pd.concat(filled, ignore_index=True) if filled else parts[0].copy()
     together = _once(together)
     names, known = lane_names(jobs), {job.job_id: job for job in jobs}
-    ids = [int(job_id) for job_id in together["job_id"]]
-    together["job"] = pd.Series([names.get(i, f"Job {i} (deleted)") for i in ids], together.index, "str")
-    together["kind"] = pd.Series([known[i].kind if i in known else None for i in ids], together.index, "str")
-    together["target"] = pd.Series([known[i].target if i in known else None for i in ids], together.index, "str")
+    ids = together["job_id"]
+    gone = ids.map({int(i): f"Job {i} (deleted)" for i in ids.unique() if i not in known})
+    together["job"] = ids.map(names).astype("str").fillna(gone.astype("str"))
+    together["kind"] = ids.map({i: job.kind for i, job in known.items()}).astype("str")
+    together["target"] = ids.map({i: job.target for i, job in known.items()}).astype("str")
     together["outcome"] = _outcomes(together, jobs)
     # A run that goes on is reported with the message of a crash (timescaledb#7239).
     together.loc[together["outcome"] == "running", ["message", "error_code"]] = None
@@ -140,7 +146,7 @@ def record_gap(jobs: Sequence[Job], runs: pd.DataFrame) -> RecordGap | None:
     Without timescaledb.enable_job_execution_logging (off by default) only failures are recorded, and the role may
     see no run of other roles' jobs.
     """
-    counted = sum(job.total_successes for job in jobs)
+    counted = sum(job.total_successes for job in jobs if job.kind != "system")
     recorded = int(runs["succeeded"].fillna(False).sum())
     return RecordGap(counted, recorded) if counted and not recorded else None
 
@@ -272,7 +278,6 @@ def _last_runs(jobs: Sequence[Job]) -> pd.DataFrame:
     frame["finish"] = instants(
         pd.Series([None if job.is_running else job.last_finish for job in started], dtype="object")
     )
-    # A run that has ended and has no finish has crashed.
     frame["succeeded"] = pd.Series(
         [None if job.last_finish is None or job.is_running else job.last_succeeded for job in started], dtype="boolean"
     )
@@ -304,8 +309,9 @@ def _outcomes(runs: pd.DataFrame, jobs: Sequence[Job]) -> pd.Series:
     open_ended = runs["finish"].isna() & runs["succeeded"].isna()
     running = runs["is_running"] | (open_ended & runs["job_id"].isin(busy) & (runs["start"] == newest))
     found = pd.Series("crashed", runs.index, dtype="str")
-    # A run that was stored while it ran and of which nothing was heard since may have ended either way.
-    found = found.mask((runs["origin"] == "history") & runs["succeeded"].isna(), "not known")
+    # Stored while it ran and not heard of since, or begun and (to a role without privileges) not said to be running:
+    # it may have ended either way. A crash has a record of the server's.
+    found = found.mask((runs["origin"] != "server") & runs["succeeded"].isna(), "not known")
     found = found.mask(runs["succeeded"].fillna(False), "succeeded")
     # Before 2.15 a crash is told by its message only.
     crashed = runs["message"].str.startswith("job crash detected").fillna(False).astype("bool")

@@ -16,7 +16,7 @@ from ms5ops.observe.compression import (
     chunk_ratios,
 )
 from ms5ops.observe.finding import counted, short
-from ms5ops.observe.jobs import Job, policy_of
+from ms5ops.observe.jobs import Job, handled_until, policy_of
 from ms5ops.observe.tables import ExpectedTable, Table, expected_table
 from ms5ops.observe.verdict import Verdict
 from ms5ops.queries import Version
@@ -26,7 +26,7 @@ FOREIGN_KEYS_SEGMENTED_BEFORE = (2, 17)
 """Older servers want every foreign key column segmented by; phase4_02 adds it there."""
 
 CHUNK_STATES = ("compressed", "not yet due", "waiting", "late", "no policy")
-"""``waiting``: past compress_after, and the next run takes it. ``late``: a scheduled run has already passed it by."""
+"""``waiting``: past compress_after, and the next run takes it. ``late``: the last run should have taken it already."""
 
 CHANGED_SHARE = 0.05
 """Live size this far from the stored one is called changed (own choice; the chunk's empty pages stay below it)."""
@@ -114,7 +114,8 @@ def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) ->
             f"Compressed history {takes_text(share)}; Phase 4 asks for over {criterion} saved.{_reason(compression)}"
             f"{behind}",
         )
-    few = f" {_tables(whole.below_criterion)} by themselves save less." if whole.below_criterion else ""
+    below = whole.below_criterion
+    few = f" {_tables(below)} {'saves' if below == 1 else 'save'} less." if below else ""
     return Verdict(
         "warning" if behind or few else "ok",
         f"Compressed history {takes_text(share)}, over the criterion of {criterion}.{few}{behind}",
@@ -244,7 +245,9 @@ def chunk_states(
             own["state"] = "not yet due"
             due = own["range_end"] < now - job.compress_after
             own.loc[due, "state"] = "waiting"
-            own.loc[own["range_end"] < now - job.compress_after - job.schedule_interval, "state"] = "late"
+            until = handled_until(job, now)
+            if until is not None:
+                own.loc[own["range_end"] < until - job.compress_after, "state"] = "late"
         # A partial chunk counts as uncompressed only where it is due again.
         own.loc[own["is_compressed"] & ~(own["is_partial"] & due), "state"] = "compressed"
         after = job.compress_after if job and job.compress_after else timedelta(0)

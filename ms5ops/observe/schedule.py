@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from ms5ops.observe.chunks import INSTANT
-from ms5ops.observe.finding import Severity, counted
+from ms5ops.observe.finding import Severity
 from ms5ops.observe.jobs import Job, JobState, common_failure, job_state, overdue_by
 from ms5ops.observe.run_history import lane_names
 from ms5ops.observe.verdict import Verdict
@@ -50,13 +50,11 @@ class Start:
 class JobSummary:
     """All jobs, TimescaleDB's own included, in numbers and one sentence; the tuples hold names for people.
 
-    ``policies`` counts those that work on tables (compression, retention, refresh, reorder). ``success_rate`` is over
-    all finished runs since each job was made. ``longest_wait`` is of a job that is due now.
+    ``success_rate`` is over all finished runs since each job was made. ``longest_wait`` is of a job that is due now.
     """
 
     verdict: Verdict
     jobs: int
-    policies: int
     fine: int
     failing: tuple[str, ...]
     late: tuple[str, ...]
@@ -129,7 +127,6 @@ def job_summary(jobs: Sequence[Job], runs: pd.DataFrame, now: datetime, up_since
     return JobSummary(
         verdict=_verdict(jobs, runs, now, up_since),
         jobs=len(jobs),
-        policies=sum(job.kind not in ("system", "user") for job in jobs),
         fine=sum(len(found[state]) for state in ("ok", "running", "new")),
         failing=found["failing"],
         late=found["overdue"],
@@ -176,9 +173,8 @@ def _verdict(jobs: Sequence[Job], runs: pd.DataFrame, now: datetime, up_since: d
     if paused:
         return Verdict("warning", f"{_some(paused)} paused: nothing does that work until it is switched on.{aside}")
     fine = own if minor else jobs
-    return Verdict(
-        "ok", f"All {counted(len(fine), 'job', 'jobs')} are on schedule, and none failed in its last run.{aside}"
-    )
+    subject = "The only job is" if len(fine) == 1 else f"All {len(fine)} jobs are"
+    return Verdict("ok", f"{subject} on schedule, and no last run failed.{aside}")
 
 
 def _troubles(

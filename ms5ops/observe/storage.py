@@ -79,9 +79,10 @@ def size_tree(
 ) -> pd.DataFrame:
     """What takes the space as a tree of four levels: everything, kind, table, part of the table.
 
-    Columns: id, parent ("" for the root), label, size_bytes, part (``Part``). Chunks of a table stand as one
-    rectangle each for the compressed ones, the rows and the indexes of the others; tables after the first
-    ``TREE_TABLES`` as one. ``database`` adds what is in none of these tables, where its size is exact.
+    Columns: id, parent ("" for the root), label, size_bytes, part (``Part``), part_of (the parent's label). Chunks of
+    a table stand as one rectangle for the compressed ones, one for the rows and one for the indexes of the others;
+    tables after the first ``TREE_TABLES`` as one. ``database`` adds what is in none of these tables, where its size is
+    exact.
     """
     sized = sorted((one for one in tables if one.size_bytes), key=lambda one: -(one.size_bytes or 0))
     compressed = _compressed(chunks)
@@ -110,7 +111,9 @@ def size_tree(
         (group, "all", labels.get(group, group), size, "other" if group == "Everything else" else "group")
         for group, size in groups.items()
     ]
-    return pd.DataFrame(top + leaves, columns=["id", "parent", "label", "size_bytes", "part"])
+    frame = pd.DataFrame(top + leaves, columns=["id", "parent", "label", "size_bytes", "part"])
+    names = dict(zip(frame["id"], frame["label"], strict=True))
+    return frame.assign(part_of=[names.get(parent, "") for parent in frame["parent"]])
 
 
 def growth_bars(

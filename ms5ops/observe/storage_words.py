@@ -37,7 +37,7 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, po
     if not policies_known:
         return f"{text} What the policies will do about that is not known, so that no policy is counted in."
     if not compressing and not expiring:
-        return f"{text} Nothing is compressed and nothing expires: it grows without end."
+        return f"{text} Nothing is compressed and nothing expires{': it grows without end' if month else ''}."
     if found.compressed_chunks and found.saved_share is not None and found.saved_share >= 0.005:
         text += (
             f" Without compression it would take {bytes_text(found.uncompressed_bytes)}"
@@ -129,6 +129,12 @@ def assumptions(growths: Sequence[TableGrowth], schema: str) -> pd.DataFrame:
         ],
         columns=["table", "bytes_per_day", "days", "compressed", "share", "dropped"],
     )
+
+
+def forecast_table(ahead: pd.DataFrame, until: date) -> pd.DataFrame:
+    """A forecast up to and with ``until``, its days as text (``2027-02-23``)."""
+    shown = ahead[ahead["day"] <= until]
+    return shown.assign(day=[day.isoformat() for day in shown["day"]])
 
 
 def measured_text(found: Measured | None) -> str:

@@ -5,12 +5,14 @@ one statement: a SELECT for aggregates and views, a CREATE PROCEDURE for jobs.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
 import sqlparse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+from sqlparse import lexer, tokens
 
 from ms5ops import paths
 from ms5ops.policy.intervals import parse_interval
@@ -64,7 +66,21 @@ class SqlBody(BaseModel):
 
 def without_comments(sql: str) -> str:
     """The statement without its comments, for reading it by pattern."""
-    return sqlparse.format(sql, strip_comments=True).strip()
+    return "".join(" " if kind in tokens.Comment else text for kind, text in _pieces(sql)).strip()
+
+
+def words(sql: str) -> tuple[str, ...]:
+    """Its words, literals and signs in order, in lower case, without blanks and comments."""
+    return tuple(
+        " ".join(text.lower().split())
+        for kind, text in _pieces(sql)
+        if kind not in tokens.Whitespace and kind not in tokens.Comment
+    )
+
+
+def _pieces(sql: str) -> Iterator[tuple[Any, str]]:
+    # The lexer alone: the parser groups, which it refuses beyond 10,000 pieces.
+    yield from lexer.tokenize(sql)  # type: ignore[no-untyped-call]
 
 
 def read_body(folder: Path, file: str) -> SqlBody:

@@ -113,11 +113,16 @@ class PolicySet(Strict):
     @cached_property
     def active_aggregates(self) -> tuple[AggregatePolicy, ...]:
         """Aggregates over enabled tables, each after what it reads: the order in which they are made and filled."""
-        order = TopologicalSorter({name: [entry.source] for name, entry in self.aggregates.items()}).static_order()
-        place = {name: number for number, name in enumerate(self.aggregates)}
-        found = [self.aggregates[name] for name in order if name in self.aggregates]
-        found.sort(key=lambda entry: (self.level(entry.name), place[entry.name]))
-        return tuple(entry for entry in found if self.tables[self.root(entry.name)].enabled)
+        placed: dict[str, AggregatePolicy] = {}
+
+        def place(name: str) -> None:
+            if name in self.aggregates and name not in placed:
+                place(self.aggregates[name].source)
+                placed[name] = self.aggregates[name]
+
+        for name in self.aggregates:
+            place(name)
+        return tuple(entry for entry in placed.values() if self.tables[self.root(entry.name)].enabled)
 
     @cached_property
     def active_indexes(self) -> tuple[IndexPolicy, ...]:

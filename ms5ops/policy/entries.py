@@ -3,11 +3,21 @@
 What needs the other entries (unknown sources, names taken twice, circles) is ``ms5ops.policy.document``'s to refuse.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import time, timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from ms5ops.policy.bodies import ProcedureBody, SelectBody
 from ms5ops.policy.intervals import Interval, IntervalOrNever, IntervalOrUnbounded, IntervalOrZero, interval_sql
@@ -15,8 +25,22 @@ from ms5ops.policy.ms5_schema import COLUMNS
 from ms5ops.policy.names import Name, Ordered, OrderedColumn, check_columns
 
 
+def _time_of_day(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d", value):
+        value = time.fromisoformat(value)
+    if not isinstance(value, time) or value.tzinfo is not None or value.second or value.microsecond:
+        raise ValueError(f"{str(value)[:40]!r} is not a time of day in UTC, to the minute (an example is 02:10:00)")
+    return value
+
+
+TimeOfDay = Annotated[
+    time, BeforeValidator(_time_of_day), PlainSerializer(lambda value: f"{value:%H:%M}", return_type=str)
+]
+"""UTC, to the minute."""
+
+
 class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
 
 class JobSchedule(Strict):
@@ -31,7 +55,7 @@ class JobSchedule(Strict):
     max_runtime: IntervalOrZero = timedelta()
     retry_period: Interval
     max_retries: Annotated[int, Field(ge=-1, le=1000)] = -1
-    initial_start: time | None = None
+    initial_start: TimeOfDay | None = None
     first_run_after_days: Annotated[int, Field(ge=0, le=365)] = 0
 
 
@@ -64,7 +88,7 @@ class TablePolicy(Strict):
     order_by: Annotated[tuple[OrderedColumn, ...], Field(min_length=1)]
     compress_after: IntervalOrNever
     drop_after: IntervalOrNever
-    retention_start: time | None = None
+    retention_start: TimeOfDay | None = None
     autovacuum: Autovacuum | None = None
 
     @field_validator("time_column")

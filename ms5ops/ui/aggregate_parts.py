@@ -107,7 +107,8 @@ def key_figures(page: Readings, aggregates: Sequence[Aggregate]) -> None:
             f"{found.fresh} of {found.judged}" if found.judged else units.MISSING,
             border=True,
             help="As fresh as promised: no further behind their source than end_offset + schedule interval + one "
-            "bucket. Those without an active policy promise nothing and are not counted.",
+            "bucket. Those without an active policy promise nothing, and those whose source this role may not "
+            "read cannot be judged: neither is counted.",
         )
         st.metric(
             "Promise used",

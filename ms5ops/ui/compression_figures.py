@@ -16,7 +16,7 @@ STATES = {
     "compressed": ("Compressed", STORED),
     "not yet due": ("Not yet due", NEUTRAL),
     "waiting": ("Due, waits for the next run", WARNING),
-    "late": ("Late, passed by a run", BAD),
+    "late": ("Late, the last run left it", BAD),
     "no policy": ("No compression policy", "#c9d1d9"),
 }
 """Name and colour of each of ``savings.CHUNK_STATES``."""
@@ -168,13 +168,16 @@ def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}: %{text} rows (" + how + "), %{customdata}<extra></extra>",
         )
     top = max(1_000.0, float(frame["rows_per_segment"].max())) if len(frame) else 1_000.0
-    for limit, text in ((ROWS_PER_SEGMENT_POOR, f"too few below {ROWS_PER_SEGMENT_POOR}"),
-                        (ROWS_PER_SEGMENT_WANTED, f"enough from {ROWS_PER_SEGMENT_WANTED}")):  # fmt: skip
+    for limit, text, side in (
+        (ROWS_PER_SEGMENT_POOR, f"too few below {ROWS_PER_SEGMENT_POOR}", "right"),
+        (ROWS_PER_SEGMENT_WANTED, f"enough from {ROWS_PER_SEGMENT_WANTED}", "left"),
+    ):
         figure.add_vline(x=limit, line={"color": NEUTRAL, "dash": "dot"})
         # On a logarithmic axis an annotation's place is the logarithm.
         figure.add_annotation(
-            x=math.log10(limit), y=1, yref="paper", yanchor="bottom", text=text, showarrow=False, font_color=NEUTRAL
-        )
+            x=math.log10(limit), y=1, yref="paper", yanchor="bottom", xanchor=side, text=text, showarrow=False,
+            font_color=NEUTRAL,
+        )  # fmt: skip
     figure.update_layout(
         margin_t=36,
         legend={"y": -0.3, "yanchor": "top", "x": 0},

@@ -16,7 +16,7 @@ ROW_HEIGHT = 32
 MOST_TABLES = 12
 MOST_QUERIES = 12
 """Queries drawn one by one in the lock table; of more, only the first is drawn."""
-LEFT = "rgba(138, 153, 168, 0.35)"
+LEFT = "rgba(138, 153, 168, 0.2)"
 
 USAGE = {
     "HIGH USAGE": ("High: 1,000 scans or more", GOOD),
@@ -120,6 +120,7 @@ def _segment(figure: go.Figure, locks: int, colour: str, text: str, about: str) 
         text=[text],
         textposition="inside",
         insidetextanchor="middle",
+        textfont_color="#6b7a89" if colour == LEFT else "white",
         customdata=[about],
         hovertemplate="%{customdata}<extra></extra>",
     )

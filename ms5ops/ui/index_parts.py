@@ -254,7 +254,10 @@ def _bloat(parts: Parts) -> None:
     frame = review.index_frame(parts.reading.indexes, parts.schema).dropna(subset=["bloat_ratio"])
     bloated = [one for one in parts.reading.indexes if one.is_bloated]
     if frame.empty:
-        st.markdown("Nothing can be estimated: the planner has no statistics of these tables yet (run ANALYZE).")
+        st.markdown(
+            "Nothing can be estimated: there are no statistics of these tables yet (run ANALYZE), or this role may not "
+            "read them."
+        )
         return
     st.markdown(
         f"{units.count_text(len(bloated))} {'index looks' if len(bloated) == 1 else 'indexes look'} bloated."

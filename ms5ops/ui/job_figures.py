@@ -18,7 +18,7 @@ OUTCOMES: dict[Outcome, tuple[str, str, str]] = {
     "failed": ("Failed", BAD, ""),
     "crashed": ("Crashed (never reported back)", "#8e44ad", "x"),
     "running": ("Running", STORED, ""),
-    "not known": ("Outcome not recorded", NEUTRAL, "/"),
+    "not known": ("Outcome not known", NEUTRAL, "/"),
 }
 """Name, colour and pattern of each outcome: crashes and unknown ends differ from failures without colour, too."""
 
@@ -39,7 +39,7 @@ def timeline_figure(timeline: Timeline, since: datetime, until: datetime) -> go.
         part = bars[bars["outcome"] == outcome]
         if part.empty:
             continue
-        ends = part["finish"].fillna(pd.Timestamp(until))
+        ends = part["finish"].fillna(pd.Timestamp(until) if outcome == "running" else part["start"])
         widths = (ends - part["start"]).dt.total_seconds().clip(lower=narrowest)
         figure.add_bar(
             name=name,
@@ -157,10 +157,10 @@ def _about(bar: Mapping[Hashable, Any]) -> str:
     took = "not recorded" if pd.isna(longest) else duration_text(longest)
     if runs > 1:
         lines += [f"{count_text(runs)} runs: {word}", f"{start:%Y-%m-%d %H:%M} to {finish:%H:%M} UTC"]
-        lines.append(f"the longest took {took}")
+        lines.append(f"longest duration {took}")
     else:
         lines += [word, f"started {start:%Y-%m-%d %H:%M:%S} UTC"]
-        lines.append("not finished yet" if bar["outcome"] == "running" else f"took {took}")
+        lines.append("not finished yet" if bar["outcome"] == "running" else f"duration {took}")
     message = bar["message"]
     if isinstance(message, str) and message:
         lines.append(escape(message[:90], quote=False) + ("…" if len(message) > 90 else ""))

@@ -1,13 +1,14 @@
 """The parts of the jobs page."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pandas as pd
 import streamlit as st
 
 from ms5ops import units
 from ms5ops.errors import HistoryError
+from ms5ops.observe.finding import counted
 from ms5ops.observe.health import problems
 from ms5ops.observe.jobs import RUN_DTYPES, Job, common_failure
 from ms5ops.observe.run_history import (
@@ -159,10 +160,8 @@ def common_cause(page: Readings, jobs: Sequence[Job]) -> None:
         )
 
 
-def no_policies(page: Readings, jobs: Sequence[Job]) -> None:
+def no_policies(page: Readings) -> None:
     """Where no job works on a table: what that means and what to do."""
-    if _summary(page, jobs).policies:
-        return
     if page.server.edition == "apache":
         why = (
             "This server runs the Apache edition of TimescaleDB, which has no policies: nothing compresses, expires or "
@@ -172,12 +171,17 @@ def no_policies(page: Readings, jobs: Sequence[Job]) -> None:
     else:
         why = (
             "No background job compresses, expires or summarises the telemetry tables: they grow until someone clears "
-            "them by hand. The jobs below are TimescaleDB's own housekeeping."
-            if jobs
-            else "No background job is set up: nothing compresses, expires or summarises the telemetry tables."
+            "them by hand, and long-range charts read raw rows."
         )
         step = shell.missing_next_step(page)
     empty_panel("No job takes care of the tables yet", why, step)
+
+
+def housekeeping(page: Readings, jobs: Sequence[Job]) -> None:
+    """TimescaleDB's own jobs, where there are no others."""
+    if jobs:
+        with st.expander(f"TimescaleDB's own housekeeping ({counted(len(jobs), 'job', 'jobs')})"):
+            _all_jobs(page, jobs)
 
 
 @st.fragment
@@ -337,7 +341,8 @@ def _all_jobs(page: Readings, jobs: Sequence[Job]) -> None:
 
 
 def _about(drawn: Timeline, jobs: Sequence[Job]) -> str:
-    parts = [f"{units.count_text(drawn.runs)} runs, times in UTC; click a bar to read its message"]
+    runs = "1 run" if drawn.runs == 1 else f"{units.count_text(drawn.runs)} runs"
+    parts = [f"{runs}, times in UTC; click a bar to read its message"]
     if drawn.merged:
         parts.append(
             f"{units.count_text(drawn.merged)} of them, of jobs that run often, share bars of "
@@ -389,13 +394,21 @@ def _summary(page: Readings, jobs: Sequence[Job]) -> JobSummary:
 
 
 def _runs(page: Readings, jobs: Sequence[Job]) -> pd.DataFrame:
-    """The server's runs and the stored ones; without a history the server's alone."""
+    """The server's runs and the stored ones; without a history the server's alone. One frame per reading: do not
+    change it."""
     try:
         stored = readings.stored("job_runs", page.source)
     except HistoryError as error:
         show_error(error, "the history of older runs")
         stored = None
-    return joined_runs(page.overview.job_runs.found(_no_runs()), stored, jobs)
+    return _joined(page.source, page.read_at, page, stored, jobs)
+
+
+@st.cache_resource(ttl=readings.READ_TTL_S, max_entries=16, show_spinner=False)
+def _joined(
+    source: str, read_at: datetime, _page: Readings, _stored: pd.DataFrame | None, _jobs: Sequence[Job]
+) -> pd.DataFrame:
+    return joined_runs(_page.overview.job_runs.found(_no_runs()), _stored, _jobs, read_at - SPANS["30 d"])
 
 
 def _no_runs() -> pd.DataFrame:

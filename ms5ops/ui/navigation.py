@@ -6,13 +6,15 @@ from ms5ops import paths
 from ms5ops.ui import shell
 
 PAGES = paths.PROJECT / "pages"
+ASSETS = paths.PROJECT / "ms5ops" / "ui"
 
 
 def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:
     return st.Page(PAGES / f"{name}.py", title=title, icon=f":material/{icon}:", url_path=name, default=default)
 
 
-st.set_page_config(page_title="ms5ops", page_icon=str(paths.PROJECT / "ms5ops" / "ui" / "icon.png"), layout="wide")
+st.set_page_config(page_title="ms5ops", page_icon=str(ASSETS / "icon.png"), layout="wide")
+st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.png"))
 page = st.navigation(
     {
         "Observe": [

@@ -47,11 +47,12 @@ def key_figures(page: Readings) -> None:
     found = totals(page.overview)
     with st.grid(columns="auto", min_column_width=150, key="key_figures"):
         st.metric(
-            "Database size",
-            units.bytes_text(found.database_bytes),
+            "On disk",
+            units.bytes_text(found.stored_bytes),
             border=True,
-            help="All tables, indexes and internal data"
-            + ("." if found.database_is_exact else ", from page counts: up to 30 % low on large databases."),
+            help="All telemetry tables and summaries with their chunks and indexes. The whole database, with other "
+            f"tables and internal data, takes {units.bytes_text(found.database_bytes)}"
+            + ("." if found.database_is_exact else " (from page counts, up to 30 % low)."),
         )
         st.metric(
             "Rows stored",
@@ -60,7 +61,7 @@ def key_figures(page: Readings) -> None:
             help="Rows of all telemetry tables, from the planner's statistics; aggregates are not counted.",
         )
         st.metric(
-            "Compression saves",
+            "Space saved",
             units.percent_text(found.saved_share) if found.compressed_chunks else "none",
             border=True,
             help="One minus stored over uncompressed bytes, over all tables and aggregates. Data younger than the "

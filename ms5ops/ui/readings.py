@@ -76,7 +76,8 @@ def stored(name: str, source: str) -> pd.DataFrame:
     return History().read(name, {"source": source})
 
 
-@st.cache_resource(ttl=READ_TTL_S, show_spinner="Reading the server", max_entries=16)
+# In the background, so that no page waits for it: a reading of up to twice its age is shown meanwhile.
+@st.cache_resource(ttl=READ_TTL_S, refresh_mode="background", show_spinner="Reading the server", max_entries=16)
 def _read(key: str, _connected: Connected) -> Readings:
     pooled = _pooled(key, _connected)
     overview = read_all(connect_server(pooled.database, pooled.schema))

@@ -30,6 +30,18 @@ from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
 from ms5ops.ui.readings import READ_TTL_S, Readings, section, stored
+from ms5ops.ui.storage_columns import (
+    ASSUMED_COLUMNS,
+    BAR_COLUMNS,
+    FORECAST_COLUMNS,
+    GROWTH_COLUMNS,
+    RATE_COLUMNS,
+    RAW_ABOUT,
+    SIZE_ABOUT,
+    SUM_COLUMNS,
+    TABLE_COLUMNS,
+    TREE_COLUMNS,
+)
 from ms5ops.ui.tables import Column, show_table
 
 HORIZON_DAYS = 3_653
@@ -38,59 +50,7 @@ EVERYTHING = "All tables and aggregates"
 MEASURES = {"size_bytes": "As stored", "uncompressed_bytes": "As if uncompressed"}
 UNITS = {"MB": 1e6, "GB": 1e9, "TB": 1e12}
 
-SIZE_ABOUT = "On disk with chunks, indexes and toast"
 NOTHING_COMPRESSED = "Nothing is compressed yet, so that both lines are one."
-RAW_ABOUT = (
-    "What it would take had nothing been compressed: of compressed chunks the size before, as TimescaleDB noted it "
-    "when it compressed them"
-)
-
-FORECAST_COLUMNS = [
-    Column("day", "Day"),
-    Column("expected_bytes", "Expected", "bytes", "At the end of the day"),
-    Column("low_bytes", "Low", "bytes", "Lower end of the 90 % interval"),
-    Column("high_bytes", "High", "bytes", "Upper end of the 90 % interval"),
-    Column("uncompressed_bytes", "Without compression", "bytes", "With retention, without compression"),
-]
-ASSUMED_COLUMNS = [
-    Column("table", "Table"),
-    Column("bytes_per_day", "Arrives per day", "bytes", "Before compression, mean of the last whole weeks"),
-    Column("days", "From days", "count", "Complete days that the mean is taken from"),
-    Column("compressed", "Compressed", about="The policy's age, and half a chunk's length where chunks are long"),
-    Column("share", "Down to", "percent", "What compressed chunks take of their uncompressed bytes, as measured"),
-    Column("dropped", "Dropped", about="The retention policy's age, and half a chunk's length where chunks are long"),
-]
-GROWTH_COLUMNS = [
-    Column("at", "From", "instant"),
-    Column("table", "Table"),
-    Column("size_bytes", "On disk", "bytes", SIZE_ABOUT),
-    Column("uncompressed_bytes", "Uncompressed", "bytes", RAW_ABOUT),
-    Column("is_complete", "Complete", "yes/no", "Not so: the running day, or the first one of a table"),
-]
-RATE_COLUMNS = [Column("day", "Seven days up to", "instant"), Column("bytes_per_month", "Bytes per month", "bytes")]
-SUM_COLUMNS = [
-    Column("size_bytes", "On disk", "bytes", SIZE_ABOUT),
-    Column("uncompressed_bytes", "Uncompressed", "bytes", RAW_ABOUT),
-]
-TABLE_COLUMNS = [
-    Column("table", "Table"),
-    Column("kind", "Kind", about="A plain table is not managed by TimescaleDB; a continuous aggregate is a summary"),
-    Column("rows", "Rows (about)", "count", "From the planner's statistics, not counted"),
-    Column("size_bytes", "Size", "bytes", SIZE_ABOUT),
-    Column("share", "Of all", "percent"),
-    Column("index_share", "Indexes", "percent", "Share of the size that is indexes"),
-    Column("uncompressed_bytes", "Uncompressed", "bytes", RAW_ABOUT),
-    Column("ratio", "Ratio", "ratio", "Uncompressed over stored, over all chunks; empty where none is compressed"),
-    Column("chunks", "Chunks", "count"),
-    Column("compressed_chunks", "Compressed chunks", "count"),
-    Column("bytes_per_month", "Arrives per month", "bytes", "Before compression, mean of the last whole weeks"),
-]
-BAR_COLUMNS = [
-    Column("table", "Table"),
-    Column("size_bytes", "On disk", "bytes", SIZE_ABOUT),
-    Column("saved_bytes", "Saved by compression", "bytes", "Negative where compressed chunks take more than before"),
-]
-TREE_COLUMNS = [Column("label", "What"), Column("parent", "Part of"), Column("size_bytes", "Size", "bytes")]
 
 
 @dataclass(frozen=True)
@@ -263,7 +223,7 @@ def forecast(found: Material) -> None:
             limit_bytes=limit,
             snapshots=snapshots,
         ),
-        ahead.frame[ahead.frame["day"] <= until],
+        storage_words.forecast_table(ahead.frame, until),
         FORECAST_COLUMNS,
         key="storage_forecast",
         explain="Each day's data count in full until they are compressed, then with the share that compressed chunks "
@@ -457,6 +417,7 @@ def _limit(stored_bytes: float) -> float | None:
     number = st.number_input(
         "And when does it pass",
         min_value=0.0,
+        max_value=1e6,
         value=first / UNITS[first_unit],
         step=1.0,
         format="%.1f",

@@ -12,6 +12,9 @@ from ms5ops.units import MISSING
 Unit = Literal["text", "count", "bytes", "ratio", "percent", "seconds", "instant", "yes/no"]
 
 
+BYTE_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+
+
 @dataclass(frozen=True)
 class Column:
     """A column to show: its name in the frame, its heading, its unit, and what it means (the ``?`` of the heading).
@@ -33,8 +36,8 @@ def show_table(frame: pd.DataFrame, columns: Sequence[Column], *, key: str, heig
     """
     chosen = frame[[column.name for column in columns]]
     st.dataframe(
-        chosen,
-        column_config={column.name: _config(column) for column in columns},
+        scaled(chosen, columns),
+        column_config={column.name: _config(column, chosen[column.name]) for column in columns},
         hide_index=True,
         placeholder=MISSING,
         width="stretch",
@@ -66,20 +69,37 @@ def csv_heading(column: Column) -> str:
     return f"{column.heading} ({units[column.unit]})" if column.unit in units else column.heading
 
 
-def _config(column: Column) -> Any:
+def scaled(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
+    """``frame`` as it is shown: bytes in the unit of the column's largest value, shares as per cent.
+
+    One unit for a column lets its numbers be compared at a glance, and they stay numbers, so that they sort.
+    """
+    shown = frame.copy()
+    for column in columns:
+        if column.unit == "bytes":
+            shown[column.name] = shown[column.name].astype("Float64") / byte_step(shown[column.name])[0]
+        elif column.unit == "percent":
+            shown[column.name] = shown[column.name].astype("Float64") * 100
+    return shown
+
+
+def byte_step(values: pd.Series) -> tuple[float, str]:
+    """The factor and name of the unit that fits the largest of the values."""
+    largest = values.dropna().abs().max() if values.notna().any() else 0
+    return next(((size, name) for size, name in BYTE_STEPS if largest >= size), (1, "bytes"))
+
+
+def _config(column: Column, values: pd.Series) -> Any:
     make = st.column_config
     common: dict[str, Any] = {"label": column.heading, "help": column.about}
     if column.unit == "instant":
         return make.DatetimeColumn(format="YYYY-MM-DD HH:mm:ss", timezone="UTC", **common)
     if column.unit == "yes/no":
         return make.CheckboxColumn(**common)
-    formats = {
-        "bytes": "bytes",
-        "percent": "percent",
-        "count": "localized",
-        "ratio": "%.1fx",
-        "seconds": "%.1f s",
-    }
+    if column.unit == "bytes":
+        size, name = byte_step(values)
+        return make.NumberColumn(format=f"%.{0 if size == 1 else 1}f {name}", **common)
+    formats = {"percent": "%.0f %%", "count": "localized", "ratio": "%.1fx", "seconds": "%.1f s"}
     if column.unit in formats:
         return make.NumberColumn(format=formats[column.unit], **common)
     return make.TextColumn(**common)

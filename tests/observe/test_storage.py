@@ -53,6 +53,7 @@ def test_every_level_of_the_tree_adds_up() -> None:
     sizes = tree.set_index("id")["size_bytes"]
     assert (sums == sizes[sums.index]).all()
     assert sizes["all"] == 1_000
+    assert set(tree["part_of"]) >= {"", "All", "Tables", "Continuous aggregates", "metric_hist"}
     assert list(tree.loc[tree["parent"] == "Tables/s.metric_hist", "label"]) == [
         "1 compressed chunk", "Rows of 1 uncompressed chunk", "Indexes of 1 uncompressed chunk",
     ]  # fmt: skip
@@ -150,6 +151,8 @@ def test_answers() -> None:
         low_bytes=ahead.frame["expected_bytes"] * 0.9, high_bytes=ahead.frame["expected_bytes"] * 1.1
     )
     assert "between 17 Dec 2026 and " in asked(59e6, replace(ahead, frame=scattered))
+    rows = storage_words.forecast_table(ahead.frame, date(2026, 11, 24))
+    assert list(rows["day"]) == ["2026-11-23", "2026-11-24"]
     assert "no policy is in force" in storage_words.basis(found, ahead)
     assert storage_words.basis((), outlook((), 5)) == ""
     assert list(storage_words.assumptions(found, "s")["dropped"]) == ["never"]

@@ -1,0 +1,15 @@
+-- name: deployments
+-- about: Deployments, newest first, without their plans.
+-- timescaledb: >=0.0
+-- params: limit
+-- columns: id uuid; number bigint; status text; direction text; started_at timestamptz; finished_at timestamptz; environment text; actor text; db_role text; host text; pid int; tool_version text; server_versions jsonb; plan_hash text; state_hash text; policy_hash text; note text; operations bigint; done bigint
+-- budget_ms: 20
+SELECT d.id, d.number, d.status, d.direction, d.started_at, d.finished_at, d.environment, d.actor, d.db_role, d.host, d.pid,
+    d.tool_version, d.server_versions, d.plan_hash, d.state_hash, d.policy_hash, d.note, o.operations, o.done
+FROM ms5ops.deployment d
+CROSS JOIN LATERAL (
+    SELECT count(*) AS operations, count(*) FILTER (WHERE status IN ('done', 'skipped')) AS done
+    FROM ms5ops.operation WHERE deployment = d.id
+) o
+ORDER BY d.number DESC
+LIMIT :limit

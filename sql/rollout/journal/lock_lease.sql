@@ -1,0 +1,9 @@
+-- name: lock_lease
+-- about: As lease, holding it so that nobody else can take it or go on under it.
+-- timescaledb: >=0.0
+-- columns: token uuid; deployment uuid; actor text; host text; pid int; backend_pid int; taken_at timestamptz; age_seconds seconds
+-- budget_ms: 20
+SELECT token, deployment, actor, host, pid, backend_pid, taken_at,
+    extract(epoch FROM clock_timestamp() - heartbeat_at)::float8 AS age_seconds
+FROM ms5ops.lease
+FOR UPDATE

@@ -1,0 +1,42 @@
+from datetime import UTC, datetime
+
+import pandas as pd
+import pytest
+
+from ms5ops.ui.tables import Column, byte_step, csv_text, scaled
+
+FRAME = pd.DataFrame(
+    {
+        "name": ["a", "b", "c"],
+        "size": [2_500_000, 100_000, None],
+        "share": [0.634, None, 1.0],
+        "at": [pd.Timestamp(datetime(2026, 11, 23, 5, 0, tzinfo=UTC)), pd.NaT, pd.NaT],
+    }
+)
+COLUMNS = [
+    Column("name", "Table"),
+    Column("size", "Size", "bytes"),
+    Column("share", "Saved", "percent"),
+    Column("at", "Taken", "instant"),
+]
+
+
+def test_a_column_of_bytes_has_one_unit() -> None:
+    shown = scaled(FRAME, COLUMNS)
+    assert byte_step(FRAME["size"]) == (1e6, "MB")
+    assert list(shown["size"].dropna()) == [2.5, 0.1]
+    assert list(shown["share"].dropna()) == [63.4, 100.0]
+    assert list(FRAME["size"].dropna()) == [2_500_000, 100_000]
+
+
+@pytest.mark.parametrize(
+    ("values", "unit"), [([999], "bytes"), ([1_000], "kB"), ([-3e9, 1], "GB"), ([None], "bytes"), ([], "bytes")]
+)
+def test_the_unit_fits_the_largest(values: list[float | None], unit: str) -> None:
+    assert byte_step(pd.Series(values, dtype="Float64"))[1] == unit
+
+
+def test_csv_holds_plain_numbers_under_headings_with_units() -> None:
+    lines = csv_text(FRAME, COLUMNS).splitlines()
+    assert lines[0] == "Table,Size (bytes),Saved (share),Taken (UTC)"
+    assert lines[1] == "a,2500000.0,0.634,2026-11-23T05:00:00+0000"

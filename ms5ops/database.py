@@ -166,7 +166,7 @@ class Session:
             self._in_transaction = False
 
     def limit(self, *, lock_timeout_ms: int | None = None, statement_timeout_ms: int | None = None) -> None:
-        """Bound waits for locks, and statements, in milliseconds: for the transaction, or for the session outside one."""
+        """Bound waits for locks, and statements, in milliseconds: for the transaction, or outside one the session."""
         reach = "LOCAL" if self._in_transaction else "SESSION"
         for name, value in (("lock_timeout", lock_timeout_ms), ("statement_timeout", statement_timeout_ms)):
             if value is not None:

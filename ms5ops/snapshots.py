@@ -54,7 +54,7 @@ class Change:
 
 def snapshot_of(overview: Overview) -> Snapshot:
     """What is kept of this reading; sections that could not be read stay empty."""
-    now = overview.now
+    now, up_since = overview.now, overview.server.started_at
     backlog = {one.table: one for one in overview.compression.found(())}
     tables = [
         (
@@ -67,13 +67,14 @@ def snapshot_of(overview: Overview) -> Snapshot:
     ]  # fmt: skip
     jobs = [
         (
-            job.job_id, job.kind, job.target, job.scheduled, job_state(job, now), job.total_runs, job.total_failures,
-            job.consecutive_failures, late.total_seconds() if (late := overdue_by(job, now)) else None,
+            job.job_id, job.kind, job.target, job.scheduled, job_state(job, now, up_since), job.total_runs,
+            job.total_failures, job.consecutive_failures,
+            None if (late := overdue_by(job, now, up_since)) is None else late.total_seconds(),
         )
         for job in overview.jobs.found(())
     ]  # fmt: skip
     aggregates = [
-        (one.aggregate, one.size_bytes, one.lag_behind_source.total_seconds() if one.lag_behind_source else None)
+        (one.aggregate, one.size_bytes, None if (lag := one.lag_behind_source) is None else lag.total_seconds())
         for one in overview.aggregates.found(())
     ]
     size = overview.database_size.value

@@ -88,7 +88,10 @@ def native_targets() -> list[Target]:
     return found
 
 
-@pytest.fixture(params=native_targets() or [None], ids=lambda target: target.address if target else "none")
+NATIVE_TARGETS: list[Target | None] = [*native_targets()] or [None]
+
+
+@pytest.fixture(params=NATIVE_TARGETS, ids=lambda target: target.address if target else "none")
 def native(request: pytest.FixtureRequest) -> Target:
     """Each native server in turn; the test is skipped, and says so, where none is named."""
     if request.param is None:

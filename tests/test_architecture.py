@@ -13,7 +13,7 @@ LAYERS = [
     {"ms5ops.__main__"},
     {"ms5ops.cli"},
     {"ms5ops.ui"},
-    {"ms5ops.collect"},
+    {"ms5ops.collect", "ms5ops.rollout"},
     {"ms5ops.snapshots"},
     {"ms5ops.observe", "ms5ops.history"},
     {"ms5ops.environments"},

@@ -45,7 +45,7 @@ def test_status_as_json(sandboxes: Sandboxes, state: str) -> None:
 
 def test_status_for_people(sandboxes: Sandboxes) -> None:
     done = call("status", folder=sandboxes.folder("optimised"))
-    assert "factory_telemetry.metric_hist_1min" in done.stdout
+    assert "metric_hist_1min" in done.stdout
     assert "compression" in done.stdout
     assert "simulated data" in done.stdout
     assert "None" not in done.stdout

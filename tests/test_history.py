@@ -18,6 +18,7 @@ from ms5ops.errors import HistoryError
 from ms5ops.history import History, migrations
 
 NOW = pd.Timestamp(datetime(2026, 11, 23, 12, 0, tzinfo=UTC))
+EVER = {"source": "test", "since": datetime(2000, 1, 1, tzinfo=UTC)}
 
 
 def run_frame(job_id: int, source: str = "test") -> pd.DataFrame:
@@ -48,19 +49,19 @@ def snapshot_frame() -> pd.DataFrame:
 
 
 def job_ids(history: History) -> list[int]:
-    return sorted(history.read("job_runs", {"source": "test"})["job_id"])
+    return sorted(history.read("job_runs", EVER)["job_id"])
 
 
 def test_reading_before_anything_was_stored_gives_no_rows(tmp_path: Path) -> None:
     history = History(tmp_path / "h.duckdb")
-    assert history.read("job_runs", {"source": "test"}).empty
+    assert history.read("job_runs", EVER).empty
     assert not history.exists()
 
 
 def test_rows_come_back_with_their_times_in_utc(tmp_path: Path) -> None:
     history = History(tmp_path / "folder" / "h.duckdb")
     history.append({"job_run": run_frame(7)})
-    frame = history.read("job_runs", {"source": "test"})
+    frame = history.read("job_runs", EVER)
     assert list(frame["job_id"]) == [7]
     assert frame["started_at"].iloc[0] == NOW
 
@@ -69,7 +70,7 @@ def test_what_is_stored_is_never_changed(tmp_path: Path) -> None:
     history = History(tmp_path / "h.duckdb")
     history.append({"job_run": run_frame(7)})
     history.append({"job_run": run_frame(7).assign(succeeded=False)})
-    frame = history.read("job_runs", {"source": "test"})
+    frame = history.read("job_runs", EVER)
     assert list(frame["succeeded"]) == [True]
 
 
@@ -87,7 +88,7 @@ def test_a_newer_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     with duckdb.connect(str(history.file)) as connection:
         connection.execute("INSERT INTO schema_version VALUES (9999, now())")
     with pytest.raises(HistoryError, match="9999") as caught:
-        history.read("job_runs", {"source": "test"})
+        history.read("job_runs", EVER)
     assert "Upgrade" in caught.value.next_step
 
 
@@ -95,7 +96,7 @@ def test_a_damaged_file_is_refused_with_the_way_out(tmp_path: Path) -> None:
     file = tmp_path / "h.duckdb"
     file.write_bytes(b"this is no database" * 1_000)
     for use in (
-        lambda: History(file).read("job_runs", {"source": "test"}),
+        lambda: History(file).read("job_runs", EVER),
         lambda: History(file).append({"job_run": run_frame(1)}),
     ):
         with pytest.raises(HistoryError, match="cannot be opened") as caught:
@@ -115,7 +116,7 @@ def test_a_holder_is_waited_for_and_named(tmp_path: Path) -> None:
         holder.stdout.readline()
         try:
             with pytest.raises(HistoryError, match=f"process {holder.pid}"):
-                history.read("job_runs", {"source": "test"})
+                history.read("job_runs", EVER)
         finally:
             holder.kill()
     assert job_ids(history) == [1]
@@ -133,7 +134,7 @@ def test_several_processes_write_and_read_at_once(tmp_path: Path) -> None:
     for writer in writers:
         writer.start()
     while any(writer.is_alive() for writer in writers):
-        History(file, lock_wait_s=60).read("job_runs", {"source": "test"})
+        History(file, lock_wait_s=60).read("job_runs", EVER)
         time.sleep(0.05)
     assert [writer.exitcode for writer in writers] == [0] * 4
     assert job_ids(History(file)) == sorted(100 * number + step for number in range(4) for step in range(10))

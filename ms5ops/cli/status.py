@@ -16,6 +16,7 @@ from ms5ops.observe.health import Finding, findings, worst
 from ms5ops.observe.jobs import job_state
 from ms5ops.observe.overview import Overview, as_plain, read_all
 from ms5ops.observe.server import connect_server
+from ms5ops.observe.tables import short_name
 
 EnvironmentOption = Annotated[
     str | None, typer.Option("--environment", "-e", help="The environment; by default the one that is configured.")
@@ -76,12 +77,13 @@ def _show(console: Console, name: str, origin: str, overview: Overview, found: l
 
 
 def _show_tables(console: Console, overview: Overview) -> None:
+    schema = overview.server.schema
     compression = {one.table: one for one in overview.compression.found(())}
     table = RichTable("Table", "Kind", "Rows (about)", "Size", "Chunks", "Compressed", "Ratio", "Backlog", box=None)
     for one in overview.tables.found(()):
         record = compression.get(one.qualified)
         table.add_row(
-            escape(_short(one.qualified, overview)),
+            escape(short_name(one.qualified, schema)),
             "aggregate" if one.kind == "continuous aggregate" else one.kind,
             units.count_text(one.rows),
             units.bytes_text(one.size_bytes),
@@ -95,6 +97,7 @@ def _show_tables(console: Console, overview: Overview) -> None:
 
 
 def _show_jobs(console: Console, overview: Overview) -> None:
+    schema = overview.server.schema
     jobs = overview.jobs.found(())
     if not jobs:
         console.print("No background jobs.\n")
@@ -106,8 +109,8 @@ def _show_jobs(console: Console, overview: Overview) -> None:
         table.add_row(
             str(job.job_id),
             job.kind,
-            escape(_short(job.target or job.name, overview)),
-            job_state(job, overview.now),
+            escape(short_name(job.target or job.name, schema)),
+            job_state(job, overview.now, overview.server.started_at),
             units.interval_text(job.schedule_interval),
             units.ago_text(job.last_start, overview.now),
             units.ago_text(job.next_start, overview.now),
@@ -119,22 +122,18 @@ def _show_jobs(console: Console, overview: Overview) -> None:
 
 
 def _show_aggregates(console: Console, overview: Overview) -> None:
+    schema = overview.server.schema
     aggregates = overview.aggregates.found(())
     if not aggregates:
         return
     table = RichTable("Continuous aggregate", "Reads", "Size", "Behind its source", "Promised", box=None)
     for one in aggregates:
         table.add_row(
-            escape(_short(one.aggregate, overview)),
-            escape(_short(one.source, overview)),
+            escape(short_name(one.aggregate, schema)),
+            escape(short_name(one.source, schema)),
             units.bytes_text(one.size_bytes),
             units.interval_text(one.lag_behind_source),
             units.interval_text(one.promised),
         )
     console.print(table)
     console.print()
-
-
-def _short(qualified: str | None, overview: Overview) -> str:
-    """A relation without the schema that the heading names."""
-    return units.MISSING if qualified is None else qualified.removeprefix(f"{overview.server.schema}.")

@@ -237,7 +237,7 @@ def bloated_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
         "Indexes cost more than they bring",
         "Indexes are bloated",
         found,
-        evidence or ("None looks twice as large as its rows need.",),
+        evidence or ("No index looks twice as large as its rows need.",),
         "Rebuild chunk by chunk: REINDEX of an index on a hypertable is refused, CONCURRENTLY on the table too.",
         "SELECT format('REINDEX INDEX CONCURRENTLY %s;', x.indexrelid::regclass)\n"
         "FROM show_chunks('factory_telemetry.metric_hist', newer_than => interval '7 days') c\n"

@@ -17,7 +17,7 @@ from ms5ops.observe.compression import (
 )
 from ms5ops.observe.finding import counted, short
 from ms5ops.observe.jobs import Job, handled_until, policy_of
-from ms5ops.observe.tables import ExpectedTable, Table, expected_table
+from ms5ops.observe.tables import ExpectedTable, Table, expected_table, short_name
 from ms5ops.observe.verdict import Verdict
 from ms5ops.queries import Version
 from ms5ops.units import MISSING, bytes_text, count_text, interval_text, percent_text
@@ -148,11 +148,6 @@ def saved_text(saved_share: float | None) -> str:
 def chunks_text(count: int) -> str:
     """``1 chunk``, ``2,160 chunks``."""
     return f"{count_text(count)} chunk{'' if count == 1 else 's'}"
-
-
-def short_name(table: str, schema: str) -> str:
-    """``schema.name`` without the schema where it is the environment's own."""
-    return table.removeprefix(f"{schema}.")
 
 
 def table_savings(tables: Sequence[Table], compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 
 from ms5ops.observe.activity import Activity, lock_waits, long_transactions
 from ms5ops.observe.finding import Finding, Severity, counted, short
+from ms5ops.observe.index_remedies import drop_sql, rebuild_sql
 from ms5ops.observe.indexes import IndexReading, duplicates, unused
 from ms5ops.observe.jobs import Job, common_failure, job_state, last_messages, overdue_by
 from ms5ops.observe.locks import LockBudget
@@ -162,17 +163,14 @@ def index_findings(reading: IndexReading, now: datetime) -> list[Finding]:
                     severity="critical",
                     title=f"Index {index.name} is incomplete",
                     detail="A build of it was cancelled or crashed; queries that need it are slow, and IF NOT EXISTS "
-                    "skips "
-                    "it.",
+                    "skips it.",
                     remedy="Drop it and build it again.",
                     page="indexes",
                     evidence=(
                         f"valid {index.is_valid}",
                         f"{index.invalid_chunks} invalid, {index.missing_chunks} missing of {index.chunks} chunks",
                     ),
-                    remedy_sql=f'DROP INDEX "{index.schema}"."{index.name}";\n{index.definition};'
-                    if index.may_be_dropped
-                    else None,
+                    remedy_sql=rebuild_sql(index),
                 )
             )
     for group in duplicates(reading.indexes):
@@ -187,8 +185,7 @@ def index_findings(reading: IndexReading, now: datetime) -> list[Finding]:
                 remedy="Drop the spare ones.",
                 page="indexes",
                 evidence=tuple(one.definition for one in group),
-                remedy_sql="\n".join(f'DROP INDEX "{one.schema}"."{one.name}";' for one in spare if one.may_be_dropped)
-                or None,
+                remedy_sql=drop_sql(spare) or None,
             )
         )
     idle = unused(reading.indexes)

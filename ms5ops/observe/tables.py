@@ -178,6 +178,11 @@ def table_named(tables: Sequence[Table], qualified: str) -> Table | None:
     return next((table for table in tables if table.qualified == qualified), None)
 
 
+def short_name(qualified: str, schema: str) -> str:
+    """``schema.name`` without the schema where it is the environment's own."""
+    return qualified.removeprefix(f"{schema}.")
+
+
 def expected_table(table: Table) -> ExpectedTable | None:
     """Phase 4's row for an expected table, else None."""
     return next((one for one in EXPECTED_TABLES if table.is_expected and one.name == table.name), None)

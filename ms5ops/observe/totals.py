@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from ms5ops.observe.jobs import job_state
+from ms5ops.observe.jobs import JobState, job_state
 from ms5ops.observe.overview import Overview
+
+IN_TROUBLE: tuple[JobState, ...] = ("failing", "overdue", "never ran")
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def totals(overview: Overview) -> Totals:
         jobs=None if jobs is None else len(jobs),
         jobs_in_trouble=None
         if jobs is None
-        else sum(job_state(job, overview.now) in ("failing", "overdue") for job in jobs),
+        else sum(job_state(job, overview.now, overview.server.started_at) in IN_TROUBLE for job in jobs),
         aggregates=None if aggregates is None else len(aggregates),
         aggregates_on_time=None if aggregates is None else sum(one.keeps_promise is not False for one in aggregates),
         slowest=max(lags, default=None),

@@ -80,11 +80,12 @@ def version(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
         return
     text = ".".join(map(str, found))
     if not SUPPORTED <= found[:2] < NEXT_UNTRIED:
-        severity, word = ("error", "older than 2.11") if found < SUPPORTED else ("warning", "newer than 2.29")
+        too_old = found < SUPPORTED
+        side = "older than 2.11" if too_old else "newer than 2.29"
         yield LintFinding(
-            "version", "error" if severity == "error" else "warning", "server",
-            f"TimescaleDB {text} is {word}, the range that this policy was tried on.", "supported range 2.11 to 2.29",
-            "tables",
+            "version", "error" if too_old else "warning", "server",
+            f"TimescaleDB {text} is {side}, outside the supported range.",
+            "supported range 2.11 to 2.29", "tables",
         )  # fmt: skip
     if found < (2, 9):
         for aggregate in policy.active_aggregates:
@@ -137,7 +138,7 @@ def superfluous_indexes(policy: PolicySet, measured: Measured) -> Iterator[LintF
         for name, present in INDEXES[index.table].items():
             if present == columns and index.method == "btree" and index.where is None and index.window is None:
                 reason = (
-                    f"{name}, which MS5.0 came with, has the same key: watch v_index_usage for a week, then drop {name} "
+                    f"{name}, which MS5.0 came with, has the same key: watch v_index_usage for a week, then drop it "
                     "by hand."
                 )
                 yield LintFinding(rule, "info", index.name, reason, source, key)

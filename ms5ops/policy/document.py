@@ -100,9 +100,10 @@ class PolicySet(Strict):
 
     @model_validator(mode="after")
     def _references_exist(self) -> "PolicySet":
-        problems = [*_taken_twice(self), *_wrong_references(self), *_wrong_bodies(self), *_circles(self)]
-        if problems:
-            raise ValueError("; ".join(problems[:3]))
+        for check in (_taken_twice, _wrong_references, _wrong_bodies, _circles):
+            problems = list(check(self))
+            if problems:
+                raise ValueError("; ".join(problems[:3]))
         return self
 
     @cached_property
@@ -264,7 +265,10 @@ def _wrong_bodies(policy: PolicySet) -> Iterator[str]:
     """Bodies are written for one schema and one source."""
     for name, aggregate in policy.aggregates.items():
         wanted = policy.qualified(aggregate.source)
-        if aggregate.body.reads != (wanted,):
+        if aggregate.body.source != aggregate.source:
+            said = f"{aggregate.body.file} says source: {aggregate.body.source}"
+            yield f"aggregates.{name}.source: it is {aggregate.source}, but {said}"
+        elif aggregate.body.reads != (wanted,):
             found = ", ".join(aggregate.body.reads) or "nothing"
             yield f"aggregates.{name}.body: {aggregate.body.file} reads {found}, not {wanted} alone"
     for name, job in policy.jobs.items():

@@ -150,8 +150,6 @@ class AggregatePolicy(Strict):
 
     @model_validator(mode="after")
     def _body_agrees(self) -> "AggregatePolicy":
-        if self.body.source != self.source:
-            raise ValueError(f"its source is {self.source}, but {self.body.file} says source: {self.body.source}")
         if self.body.buckets != {self.bucket}:
             found = ", ".join(interval_sql(width) for width in sorted(self.body.buckets)) or "nothing"
             raise ValueError(f"its bucket is {interval_sql(self.bucket)}, but {self.body.file} groups by {found}")

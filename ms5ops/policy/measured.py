@@ -100,7 +100,7 @@ def volume(policy: PolicySet, measured: Measured, table: TablePolicy) -> Volume:
     expected = policy.expected.get(table.name)
     return Volume(
         rows_per_day=figure(found.rows_per_day, _expected(expected, "rows_per_day")),
-        segments=figure(found.segments, _expected(expected, "segments")),
+        segments=figure(found.segments, _expected(expected, "segments")) if table.segment_by else Figure(1, True),
         bytes_per_row=figure(found.bytes_per_row, _expected(expected, "bytes_per_row")),
         index_bytes_per_row=Figure(found.index_bytes_per_row, True)
         if found.index_bytes_per_row is not None

@@ -11,6 +11,19 @@ from ms5ops.strict import nearest
 LONGEST_NAME = 63
 """Bytes: PostgreSQL cuts longer names off without a word (NAMEDATALEN - 1)."""
 
+_RESERVED = {
+    "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both",
+    "case", "cast", "check", "collate", "collation", "column", "concurrently", "constraint", "create", "cross",
+    "current_catalog", "current_date", "current_role", "current_schema", "current_time", "current_timestamp",
+    "current_user", "default", "deferrable", "desc", "distinct", "do", "else", "end", "except", "false", "fetch",
+    "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "ilike", "in", "initially", "inner",
+    "intersect", "into", "is", "isnull", "join", "lateral", "leading", "left", "like", "limit", "localtime",
+    "localtimestamp", "natural", "not", "notnull", "null", "offset", "on", "only", "or", "order", "outer", "overlaps",
+    "placing", "primary", "references", "returning", "right", "select", "session_user", "similar", "some",
+    "symmetric", "system_user", "table", "tablesample", "then", "to", "trailing", "true", "union", "unique", "user",
+    "using", "variadic", "verbose", "when", "where", "window", "with",
+}  # fmt: skip
+"""PostgreSQL's reserved words (its appendix C), which are no names without quotes."""
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _ORDERED = re.compile(r"(\S+)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?", re.IGNORECASE)
 _PIECE = re.compile(
@@ -28,6 +41,8 @@ def plain_name(name: str) -> str:
     if not _PLAIN.fullmatch(name):
         shown = name if len(name) <= 40 else f"{name[:40]}..."
         raise ValueError(f"{shown!r} is not a name: lower-case letters, digits and _ only, and no digit first")
+    if name in _RESERVED:
+        raise ValueError(f"{name} is a reserved word of SQL, which is no name without quotes")
     if len(name) > LONGEST_NAME:
         raise ValueError(f"{name[:40]}... is longer than PostgreSQL's {LONGEST_NAME} characters")
     return name

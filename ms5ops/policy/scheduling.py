@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 from ms5ops.config import MaintenanceWindow
-from ms5ops.policy.document import PolicySet
+from ms5ops.policy.document import JobSchedule, PolicySet
 from ms5ops.policy.intervals import interval_sql, parse_interval
 from ms5ops.policy.measured import DAY, LintFinding, Measured, unjudged
 
@@ -22,7 +22,6 @@ _ANY_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class _DueJob:
-    name: str
     every: timedelta
     start: time | None
 
@@ -45,10 +44,12 @@ def background_workers(policy: PolicySet, measured: Measured) -> Iterator[LintFi
     if due <= for_jobs:
         return
     basis = "measured" if measured.max_background_workers is not None else "expected, not measured"
+    enough = due + workers - for_jobs
     reason = (
-        f"{due} jobs can be due within the same minute, and of {workers} background workers ({basis}) {max(for_jobs, 0)} "
-        f"are left for jobs: {due - max(for_jobs, 0)} wait for a free one, the one-minute refresh perhaps among them. "
-        f"timescaledb.max_background_workers = {due + workers - for_jobs} would do, or an initial_start for compression."
+        f"{due} jobs can be due within the same minute, and of {workers} background workers ({basis}) "
+        f"{max(for_jobs, 0)} are left for jobs: {due - max(for_jobs, 0)} wait for a free one, the one-minute refresh "
+        f"perhaps among them. timescaledb.max_background_workers = {enough} would do, with max_worker_processes = "
+        f"{_POSTGRES_WORKERS + enough + (measured.max_parallel_workers or _PARALLEL_WORKERS)}."
     )
     yield LintFinding(
         "background-workers", "error" if for_jobs < 1 else "warning", "server", reason,
@@ -77,8 +78,8 @@ def worker_processes(policy: PolicySet, measured: Measured) -> Iterator[LintFind
     if have < least:
         basis = "measured" if measured.max_worker_processes is not None else "expected, not measured"
         reason = (
-            f"max_worker_processes is {have} ({basis}), and {least} are wanted: {_POSTGRES_WORKERS} of PostgreSQL's own, "
-            f"{jobs} background workers, {parallel} parallel workers. Jobs then fail to start a worker."
+            f"max_worker_processes is {have} ({basis}), and {least} are wanted: {_POSTGRES_WORKERS} of PostgreSQL's "
+            f"own, {jobs} background workers, {parallel} parallel workers. Jobs then fail to start a worker."
         )
         yield LintFinding(
             "worker-processes", "warning", "server", reason,
@@ -130,12 +131,11 @@ def retention_off_peak(policy: PolicySet, measured: Measured) -> Iterator[LintFi
             reason = "Its retention has no initial_start: it runs when the job is made, and drifts with each run."
             yield LintFinding("retention-off-peak", "warning", table.name, reason, source, key)
             continue
-        start = datetime.combine(_ANY_DAY, schedule.initial_start, tzinfo=UTC)
-        inside = window.contains(start) and window.contains(start + schedule.max_runtime)
-        if not inside or schedule.max_runtime >= DAY:
+        if not _within(window, schedule):
+            limit = f"for {interval_sql(schedule.max_runtime)}" if schedule.max_runtime else "without a limit"
             reason = (
-                f"Its retention starts at {schedule.initial_start:%H:%M} UTC and may run for "
-                f"{interval_sql(schedule.max_runtime)}: not all of it is within the maintenance window {window}."
+                f"Its retention starts at {schedule.initial_start:%H:%M} UTC and may run {limit}: not all of it is "
+                f"within the maintenance window {window}."
             )
             yield LintFinding("retention-off-peak", "warning", table.name, reason, source, key)
         elif schedule.every % DAY:
@@ -174,25 +174,34 @@ def moving_window(policy: PolicySet, measured: Measured) -> Iterator[LintFinding
             yield LintFinding(rule, "warning", index.name, reason, source, f"jobs.{job.name}.every")
 
 
+def _within(window: MaintenanceWindow, schedule: JobSchedule) -> bool:
+    """Whether a run lies in the window from its start to its max_runtime, looked at minute by minute."""
+    if schedule.initial_start is None or not timedelta() < schedule.max_runtime < DAY:
+        return False
+    start = datetime.combine(_ANY_DAY, schedule.initial_start, tzinfo=UTC)
+    minutes = -(-schedule.max_runtime // _MINUTE)
+    return all(window.contains(start + minute * _MINUTE) for minute in range(minutes))
+
+
 def _jobs(policy: PolicySet) -> list[_DueJob]:
     compression = policy.schedules.compression
     jobs = [
-        _DueJob(f"compression of {table.name}", compression.every, compression.initial_start)
+        _DueJob(compression.every, compression.initial_start)
         for table in policy.active_tables
         if table.compress_after is not None
     ]
     for table in policy.active_tables:
         if table.drop_after is not None:
             schedule = policy.retention_schedule(table)
-            jobs.append(_DueJob(f"retention of {table.name}", schedule.every, schedule.initial_start))
+            jobs.append(_DueJob(schedule.every, schedule.initial_start))
     for aggregate in policy.active_aggregates:
-        jobs.append(_DueJob(f"refresh of {aggregate.name}", aggregate.schedule_interval, None))
+        jobs.append(_DueJob(aggregate.schedule_interval, None))
         if aggregate.compress_after is not None:
-            jobs.append(_DueJob(f"compression of {aggregate.name}", compression.every, compression.initial_start))
+            jobs.append(_DueJob(compression.every, compression.initial_start))
         if aggregate.drop_after is not None:
             retention = policy.schedules.retention
-            jobs.append(_DueJob(f"retention of {aggregate.name}", retention.every, retention.initial_start))
-    return jobs + [_DueJob(job.name, job.every, None) for job in policy.active_jobs]
+            jobs.append(_DueJob(retention.every, retention.initial_start))
+    return jobs + [_DueJob(job.every, None) for job in policy.active_jobs]
 
 
 def _most_due(jobs: list[_DueJob]) -> int:

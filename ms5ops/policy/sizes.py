@@ -48,16 +48,17 @@ def segment_cardinality(policy: PolicySet, measured: Measured) -> Iterator[LintF
         key = f"tables.{table.name}.segment_by"
         found = volume(policy, measured, table)
         if found.rows_per_day is None or found.segments is None:
-            yield unjudged(rule, table.name, f"{_lacking(found)} of {table.name}", key)
+            yield unjudged(rule, table.name, _lacking(found), key)
             continue
         rows = rows_per_segment(found.rows_per_day, found.segments, table.chunk_interval)
         if rows >= ROWS_PER_SEGMENT:
             continue
         reason = (
             f"A chunk of {interval_sql(table.chunk_interval)} holds {_rows_text(rows)} rows per value of "
-            f"{', '.join(table.segment_by) or 'nothing'} ({count_text(found.segments.value)} values; "
+            f"{', '.join(table.segment_by) or 'nothing'} (distinct values: {count_text(found.segments.value)}; "
             f"{basis(found.rows_per_day, found.segments)}): each value is compressed by itself, and so few rows shrink "
-            f"badly. Over {ROWS_PER_SEGMENT} are wanted: segment by fewer columns, or take longer chunks."
+            f"badly. Over {ROWS_PER_SEGMENT} are wanted: "
+            f"{'segment by fewer columns, or ' if len(table.segment_by) > 1 else ''}take longer chunks."
         )
         yield LintFinding(
             rule, "error" if rows < LEAST_ROWS_PER_SEGMENT else "warning", table.name, reason,
@@ -75,7 +76,7 @@ def chunk_interval_for_rate(policy: PolicySet, measured: Measured) -> Iterator[L
         key = f"tables.{table.name}.chunk_interval"
         found = volume(policy, measured, table)
         if found.rows_per_day is None or found.segments is None:
-            yield unjudged(rule, table.name, f"{_lacking(found)} of {table.name}", key)
+            yield unjudged(rule, table.name, _lacking(found), key)
             continue
         rows = rows_per_segment(found.rows_per_day, found.segments, table.chunk_interval)
         if rows >= ROWS_PER_SEGMENT:
@@ -87,9 +88,10 @@ def chunk_interval_for_rate(policy: PolicySet, measured: Measured) -> Iterator[L
             if better is not None
             else "No chunk of up to a year reaches that at this rate: segment by fewer columns."
         )
+        figures = basis(found.rows_per_day, found.segments)
         reason = (
-            f"At {count_text(found.rows_per_day.value)} rows a day ({basis(found.rows_per_day, found.segments)}), chunks "
-            f"of {interval_sql(table.chunk_interval)} hold {_rows_text(rows)} rows per segment, and "
+            f"At {count_text(found.rows_per_day.value)} rows a day ({figures}), chunks of "
+            f"{interval_sql(table.chunk_interval)} hold {_rows_text(rows)} rows per segment, and "
             f"{ROWS_PER_SEGMENT} are wanted. {advice}"
         )
         yield LintFinding(rule, "warning", table.name, reason, _MEASURED_RATIOS, key)
@@ -132,9 +134,9 @@ def indexes_in_memory(policy: PolicySet, measured: Measured) -> Iterator[LintFin
     largest = max(sizes, key=lambda name: sizes[name])
     figures = [item for found in tables.values() for item in (found.rows_per_day, found.index_bytes_per_row) if item]
     reason = (
-        f"The indexes of the newest chunks take {bytes_text(total)} ({basis(*figures)}), most of it for {largest}, and a "
-        f"quarter of memory is {bytes_text(quarter)}: each insert would wait for the disk. Shorter chunks of {largest}, or "
-        "fewer indexes on it, help."
+        f"The indexes of the newest chunks take {bytes_text(total)} ({basis(*figures)}), most of it for {largest}, and "
+        f"a quarter of memory is {bytes_text(quarter)}: inserts would wait for the disk. Shorter chunks of {largest}, "
+        "or fewer indexes on it, help."
     )
     yield LintFinding(
         rule, "error" if total > quarter / MEMORY_SHARE else "warning", largest, reason,
@@ -151,14 +153,15 @@ def chunk_size(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
     """
     rule = "chunk-size"
     quarter = _quarter(measured)
+    if quarter is None:
+        yield unjudged(rule, "server", "the server's memory is not known", "tables")
+        return
     for table in policy.active_tables:
         key = f"tables.{table.name}.chunk_interval"
         found = volume(policy, measured, table)
         rows, width = found.rows_per_day, found.bytes_per_row
-        if quarter is None or rows is None or width is None:
-            yield unjudged(
-                rule, table.name, "the server's memory is not known" if quarter is None else f"{_lacking(found)}", key
-            )
+        if rows is None or width is None:
+            yield unjudged(rule, table.name, _lacking(found), key)
             continue
         size = rows.value * chunk_days(table) * (width.value + found.index_bytes_per_row.value)
         if size > quarter:
@@ -235,7 +238,7 @@ def lock_budget(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
             f"({count_text(indexes.value)} indexes each; {basis(chunks, indexes)}), and the lock table holds "
             f"{count_text(budget)} (max_locks_per_transaction {locks_setting.value:.0f}, {connections.value:.0f} "
             f"connections; {basis(locks_setting, connections)}): "
-            + ("not even one fits" if at_once < 1 else f"{at_once} at once fit, and {at_once + 1} fail")
+            + ("even one fails" if at_once < 1 else f"{at_once} at once fit, {at_once + 1} fail")
             + ' with "out of shared memory". Longer chunks, fewer indexes or '
             f"max_locks_per_transaction {_enough(needed, connections.value)} help."
         )

@@ -22,7 +22,7 @@ from ms5ops.observe.compression import (
 )
 from ms5ops.observe.jobs import Job
 from ms5ops.observe.overview import reading
-from ms5ops.observe.tables import Table
+from ms5ops.observe.tables import Table, short_name
 from ms5ops.ui import compression_figures as figures
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain
@@ -305,9 +305,7 @@ def _settings(parts: Parts) -> None:
     said = {one.table: describe_rows_per_segment(one) for one in parts.compression if one.enabled}
     st.markdown(
         "\n".join(
-            f"- **{plain(savings.short_name(table, parts.schema))}**: {plain(text)}"
-            for table, text in said.items()
-            if text
+            f"- **{plain(short_name(table, parts.schema))}**: {plain(text)}" for table, text in said.items() if text
         )
     )
 
@@ -411,7 +409,7 @@ def _pick(parts: Parts, key: str) -> Table | None:
     picked = st.selectbox(
         "Table",
         list(names),
-        format_func=lambda name: savings.short_name(name, parts.schema),
+        format_func=lambda name: short_name(name, parts.schema),
         key=f"{key}_table_choice",
         width=420,
     )

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ms5ops import units
+from ms5ops.observe import index_remedies
 from ms5ops.observe import index_review as review
 from ms5ops.observe.indexes import BLOAT_RATIO, IndexReading, duplicates, unused
 from ms5ops.observe.locks import LockBudget
-from ms5ops.observe.savings import short_name
 from ms5ops.observe.server_checks import LOCKS_WARNING_BELOW
-from ms5ops.observe.tables import Table
+from ms5ops.observe.tables import Table, short_name
 from ms5ops.ui import index_figures as figures
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
@@ -172,7 +172,7 @@ def _unused(parts: Parts) -> None:
         show_table(review.index_frame(idle, parts.schema), UNUSED, key="unused_indexes")
         if parts.counting.long_enough:
             with st.expander("SQL to copy", type="compact"):
-                st.code(review.drop_sql(idle), language="sql", wrap_lines=True)
+                st.code(index_remedies.drop_sql(idle), language="sql", wrap_lines=True)
         else:
             st.caption("SQL to drop them is offered once seven days have been counted.")
     else:
@@ -206,7 +206,7 @@ def _incomplete(parts: Parts) -> None:
     )
     show_table(review.index_frame(broken, parts.schema), BROKEN, key="incomplete_indexes")
     for one in broken:
-        remedy = review.rebuild_sql(one)
+        remedy = index_remedies.rebuild_sql(one)
         st.markdown(f"**{plain(one.name)}** on {plain(short_name(one.table, parts.schema))}")
         if remedy:
             st.code(remedy, language="sql", wrap_lines=True)
@@ -225,7 +225,7 @@ def _duplicates(parts: Parts) -> None:
         st.caption("Alike but for the name: all but the first of each group only cost space, and time on every insert.")
         for first, *spare in groups:
             show_table(review.index_frame([first, *spare], parts.schema), REPEATED, key=f"duplicate_{first.name}")
-            _copy(review.drop_sql(spare))
+            _copy(index_remedies.drop_sql(spare))
     if extra:
         st.subheader("Covered by another", anchor=False)
         st.caption(
@@ -239,7 +239,7 @@ def _duplicates(parts: Parts) -> None:
                 f"({units.bytes_text(one.by.size_bytes)}, {review.scans_text(one.by.scans)}), on "
                 f"{plain(short_name(one.index.table, parts.schema))}."
             )
-            _copy(review.drop_sql([one.index]))
+            _copy(index_remedies.drop_sql([one.index]))
 
 
 def _bloat(parts: Parts) -> None:
@@ -267,7 +267,7 @@ def _bloat(parts: Parts) -> None:
     show_table(frame.sort_values("bloat_ratio", ascending=False), BLOAT, key="index_bloat")
     for one in bloated[:5]:
         st.markdown(f"**Rebuild {plain(one.name)}** without holding up writers:")
-        st.code(review.reindex_sql(one), language="sql", wrap_lines=True)
+        st.code(index_remedies.reindex_sql(one), language="sql", wrap_lines=True)
 
 
 def _locks(parts: Parts) -> None:

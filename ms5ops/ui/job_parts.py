@@ -397,7 +397,8 @@ def _runs(page: Readings, jobs: Sequence[Job]) -> pd.DataFrame:
     """The server's runs and the stored ones; without a history the server's alone. One frame per reading: do not
     change it."""
     try:
-        stored = readings.stored("job_runs", page.source)
+        midnight = page.read_at.replace(hour=0, minute=0, second=0, microsecond=0)
+        stored = readings.stored("job_runs", page.source, midnight - SPANS["30 d"])
     except HistoryError as error:
         show_error(error, "the history of older runs")
         stored = None

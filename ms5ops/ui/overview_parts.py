@@ -10,6 +10,7 @@ from ms5ops.errors import HistoryError
 from ms5ops.history import History
 from ms5ops.observe.health import problems as grave
 from ms5ops.observe.health import worst
+from ms5ops.observe.tables import short_name
 from ms5ops.observe.totals import totals
 from ms5ops.snapshots import Snapshot, changes, snapshot_of, stored_snapshot
 from ms5ops.ui.findings import show_finding
@@ -117,7 +118,7 @@ def tables(page: Readings) -> None:
     frame = pd.DataFrame(
         [
             {
-                "table": one.qualified,
+                "table": short_name(one.qualified, page.server.schema),
                 "kind": one.kind,
                 "rows": one.rows,
                 "size_bytes": one.size_bytes,

@@ -71,9 +71,13 @@ def _key(connected: Connected) -> str:
 
 
 @st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the history", max_entries=64)
-def stored(name: str, source: str) -> pd.DataFrame:
-    """The rows of the history's query ``name`` about one database (``Readings.source``); HistoryError as it comes."""
-    return History().read(name, {"source": source})
+def stored(name: str, source: str, since: datetime | None = None) -> pd.DataFrame:
+    """The rows of the history's query ``name`` about one database (``Readings.source``); HistoryError as it comes.
+
+    ``since`` is for the queries that take it. Round it, or every call is a new one to the cache.
+    """
+    parameters = {"source": source} if since is None else {"source": source, "since": since}
+    return History().read(name, parameters)
 
 
 # In the background, so that no page waits for it: a reading of up to twice its age is shown meanwhile.

@@ -2,11 +2,11 @@
 
 import pytest
 
+from ms5ops.observe.index_remedies import drop_sql, rebuild_sql, reindex_sql
 from ms5ops.observe.index_review import (
     COLUMNS,
     counting,
     covered,
-    drop_sql,
     index_frame,
     index_totals,
     key_columns,
@@ -15,8 +15,6 @@ from ms5ops.observe.index_review import (
     lock_text,
     performance_indexes,
     purpose,
-    rebuild_sql,
-    reindex_sql,
     state_text,
     usage_totals,
     verdict,

@@ -1,0 +1,7 @@
+-- name: table_bytes
+-- about: What a plain table takes, with its indexes.
+-- timescaledb: 50
+-- params: table
+-- columns: size_bytes bytes
+-- budget_ms: 100
+SELECT pg_total_relation_size(CAST(:table AS regclass)) AS size_bytes

@@ -5,8 +5,8 @@ one statement: a SELECT for aggregates and views, a CREATE PROCEDURE for jobs.
 """
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -78,9 +78,10 @@ def words(sql: str) -> tuple[str, ...]:
     )
 
 
-def _pieces(sql: str) -> Iterator[tuple[Any, str]]:
+@lru_cache(maxsize=64)
+def _pieces(sql: str) -> tuple[tuple[Any, str], ...]:
     # The lexer alone: the parser groups, which it refuses beyond 10,000 pieces.
-    yield from lexer.tokenize(sql)  # type: ignore[no-untyped-call]
+    return tuple(lexer.tokenize(sql))  # type: ignore[no-untyped-call]
 
 
 def read_body(folder: Path, file: str) -> SqlBody:

@@ -205,17 +205,19 @@ def policy_hash(policy: PolicySet) -> str:
 
 def _read_text(file: Path) -> str:
     try:
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"{file} is not a file.", "Give the file of a policy.")
         size = file.stat().st_size
         if size > MOST_BYTES:
             raise ConfigError(f"{file} has {size:,} bytes, far more than a policy.", "Give the file of a policy.")
-        text = file.read_text(encoding="utf-8")
+        text = file.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise ConfigError(f"There is no policy file {file}.", "Check the path.") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not text in UTF-8.", "Save it as UTF-8.") from error
     except OSError as error:
         raise ConfigError(f"{file} cannot be read ({error.strerror}).", "Check its permissions.") from error
-    if text.lstrip("\ufeff \t\r\n").startswith("<"):
+    if text.lstrip().startswith("<"):
         raise ConfigError(f"{file} is a web page (HTML) or XML, not a policy.", "Save the raw TOML file instead.")
     return text
 

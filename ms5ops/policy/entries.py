@@ -46,9 +46,9 @@ class Strict(BaseModel):
 class JobSchedule(Strict):
     """When a policy's job runs. Zero ``max_runtime``: no limit; ``max_retries`` -1: without end.
 
-    ``initial_start`` is a time of day in UTC, from which the schedule is fixed; None: the job starts as soon as it is
-    made, and each run is counted from the end of the one before. ``first_run_after_days`` whole days lie at least
-    between an apply and the first run at ``initial_start``.
+    ``initial_start`` is a time of day in UTC, to which the schedule is fixed: the first run is at midnight (UTC) of
+    the day of the apply, and ``first_run_after_days``, and ``initial_start``. None: the job starts as soon as it is
+    made, and each run is counted from the end of the one before.
     """
 
     every: Interval

@@ -21,7 +21,7 @@ _UNITS = {
 }
 _NO_FIXED_LENGTH = ("month", "year", "decade", "century")
 _WRITTEN = ("day", "hour", "minute", "second", "millisecond", "microsecond")
-_PART = re.compile(r"(\d{1,18})\s*([a-z]+)")
+_PART = re.compile(r"(\d{1,18})\s*([a-z]+)", re.ASCII)
 LONGEST = timedelta(days=36525)
 """A hundred years: what is longer is a typing error, and near the limits of ``timedelta``."""
 

@@ -78,11 +78,6 @@ class Figure:
     value: float
     is_measured: bool
 
-    @property
-    def basis(self) -> str:
-        """How the number is to be read: ``measured`` or ``expected, not measured``."""
-        return "measured" if self.is_measured else "expected, not measured"
-
 
 @dataclass(frozen=True)
 class Volume:

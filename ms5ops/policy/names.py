@@ -27,7 +27,8 @@ _RESERVED = {
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
 _ORDERED = re.compile(r"(\S+)(?:\s+(asc|desc))?(?:\s+nulls\s+(first|last))?", re.IGNORECASE)
 _PIECE = re.compile(
-    r"(?P<word>[A-Za-z_][A-Za-z0-9_]*)|\s+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|'(?:[^'\\]|'')*'|::|[<>=!+*/%|-]{1,3}|[(),]"
+    r"(?P<word>[A-Za-z_][A-Za-z0-9_]*)|\s+|\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|'(?:[^'\\]|'')*'|::|[<>=!+*/%|-]{1,3}|[(),]",
+    re.ASCII,
 )
 _PREDICATE_WORDS = {"and", "or", "not", "is", "null", "in", "between", "like", "true", "false", "distinct", "from"}
 _CLOCK = {"now", "current_timestamp", "current_date", "localtimestamp", "clock_timestamp", "statement_timestamp"}

@@ -6,87 +6,15 @@ and after, and verified first when it is met again. So a run that ends at any po
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from ms5ops.database import Database, Session
-from ms5ops.errors import ConnectionLost, LeaseLost, Ms5opsError, RolloutError, ServerError
-from ms5ops.rollout import journal, lease, outside, pieces
-from ms5ops.rollout.journal import Deployment, Direction, Journal, OperationRow, PlanLike, Status, Who
-from ms5ops.rollout.limits import Limits
-from ms5ops.rollout.running import Paused, Report, Run, Stop, Window, try_holds, verify
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended. Keys in the plan's order: ``done`` (or undone), ``left``, and the one that ``failed``.
-
-    ``reason`` says why it stopped before the end. ``advice`` are keys of unmet advice, ``warnings`` what the journal
-    noted as such.
-    """
-
-    deployment: UUID
-    number: int
-    direction: Direction
-    status: Status
-    done: tuple[str, ...]
-    left: tuple[str, ...]
-    failed: str | None = None
-    reason: str | None = None
-    advice: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-    @property
-    def next_step(self) -> str:
-        """What can be done now, with the command."""
-        if self.status in ("done", "rolled back"):
-            return ""
-        again = "rollback" if self.direction == "rollback" else "apply --resume"
-        if self.status == "cancelled":
-            return f"What is done stays; python -m ms5ops rollback {self.number} takes it back."
-        if again == "rollback":
-            return f"Go on with: python -m ms5ops rollback {self.number}"
-        return (
-            f"Go on with: python -m ms5ops apply --resume; take it back with: python -m ms5ops rollback {self.number}"
-        )
-
-
-@dataclass(frozen=True)
-class Conditions:
-    """Under what a run works: who, where, its limits, and what may stop it.
-
-    ``window`` says whether work may run at an instant (None: always). ``free_bytes`` is the free space of the server's
-    disk, None where it cannot be seen. ``warn`` is told what should not wait for the report.
-    """
-
-    who: Who
-    environment: str
-    embedded: bool
-    limits: Limits = field(default_factory=Limits)
-    stop: Stop = field(default_factory=Stop)
-    report: Report = lambda _progress: None
-    window: Window | None = None
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    free_bytes: Callable[[], int | None] = lambda: None
-
-    def run(self, database: Database, session: Session, held: lease.Lease, deployment: UUID, total: int) -> Run:
-        """A run of that deployment in that session."""
-        self.stop.watch(session)
-        return Run(
-            session=session,
-            journal=Journal(session, deployment, self.who),
-            lease=held,
-            limits=self.limits,
-            embedded=self.embedded,
-            stop=self.stop,
-            report=self.report,
-            total=total,
-            open_session=database.session,
-            window=self.window,
-            clock=self.clock,
-            free_bytes=self.free_bytes,
-        )
+from ms5ops.errors import ConnectionLost, LeaseLost, Ms5opsError, RolloutError
+from ms5ops.rollout import ends, journal, lease, outside, pieces
+from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.journal import Deployment, Journal, OperationRow, PlanLike
+from ms5ops.rollout.running import Paused, Run, try_holds, verify
 
 
 def apply(
@@ -193,38 +121,18 @@ def _run(database: Database, session: Session, held: lease.Lease, deployment: UU
                 _one(run, at_work)
     except Paused as pause:
         conditions.stop.settle()
-        return _paused(run, at_work, pause)
+        return ends.paused(run, at_work, pause)
     except LeaseLost:
         raise
     except ConnectionLost as error:
-        return _failed_elsewhere(database, conditions, run, at_work, error)
+        return ends.failed_elsewhere(database, conditions, run, at_work, error)
     except Ms5opsError as error:
-        return _failed(run, at_work, error)
+        return ends.failed(run, at_work, error)
     finally:
         conditions.stop.settle()
         conditions.stop.watch(None)
     run.note(lambda: _closed(run))
-    return outcome(session, deployment)
-
-
-def outcome(session: Session, deployment: UUID, direction: Direction = "apply", reason: str | None = None) -> Outcome:
-    """The outcome as the journal tells it."""
-    found = journal.deployment(session, deployment)
-    rows = journal.operations(session, deployment)
-    finished = ("undone",) if direction == "rollback" else ("done", "skipped")
-    counted = rows if direction == "apply" else [row for row in rows if row.status not in ("pending", "skipped")]
-    return Outcome(
-        deployment=deployment,
-        number=found.number,
-        direction=direction,
-        status=found.status,
-        done=tuple(row.operation.key for row in counted if row.status in finished),
-        left=tuple(row.operation.key for row in counted if row.status not in finished),
-        failed=next((row.operation.key for row in rows if row.status == "failed" or row.error), None),
-        reason=reason,
-        advice=tuple(row.operation.key for row in rows if row.progress.get("satisfied") is False),
-        warnings=tuple(one.message for one in journal.events(session, deployment) if one.level == "warning"),
-    )
+    return ends.outcome(session, deployment)
 
 
 # One operation ----------------------------------------------------------------------------------------------
@@ -273,53 +181,6 @@ def _advised(run: Run, row: OperationRow, satisfied: bool | None, found: str) ->
         run.journal.event(f"For the administrator: {row.operation.title} (found: {found}).", "info", row.operation.key)
 
 
-# Ends -------------------------------------------------------------------------------------------------------
-
-
 def _closed(run: Run) -> None:
     run.journal.status("done", finished=True)
     run.journal.event("Done.")
-
-
-def _paused(run: Run, row: OperationRow | None, pause: Paused) -> Outcome:
-    def write() -> None:
-        if row is not None and row.operation.transactional and row.operation.steps is None:
-            run.journal.ended(row, "pending")  # its transaction was rolled back, or never began
-        run.journal.status("cancelled" if pause.cancelled else "paused", note=pause.reason, finished=pause.cancelled)
-        run.journal.event(f"{'Given up' if pause.cancelled else 'Paused'}: {pause.reason}")
-
-    run.note(write)
-    return outcome(run.session, run.journal.deployment, reason=pause.reason)
-
-
-def _failed(run: Run, row: OperationRow | None, error: Ms5opsError) -> Outcome:
-    def write() -> None:
-        if row is not None:
-            run.journal.ended(row, "failed", error.happened)
-        run.journal.status("failed", note=error.happened)
-        run.journal.event(str(error), "error", row.operation.key if row else None)
-
-    run.note(write)
-    return outcome(run.session, run.journal.deployment, reason=str(error))
-
-
-def _failed_elsewhere(
-    database: Database, conditions: Conditions, lost: Run, row: OperationRow | None, error: ConnectionLost
-) -> Outcome:
-    """The connection broke: write that down through another one; where there is none, the error says how to go on."""
-    deployment = lost.journal.deployment
-    try:
-        with database.session() as session:
-            run = conditions.run(database, session, lost.lease, deployment, lost.total)
-
-            def write() -> None:
-                run.journal.status("failed", note=error.happened)
-                run.journal.event(error.happened, "error", row.operation.key if row else None)
-
-            run.note(write)
-            return outcome(session, deployment, reason=error.happened)
-    except ServerError as second:
-        raise ConnectionLost(
-            f"{error.happened} What was committed is kept.",
-            "When the server answers again: apply --resume, or rollback.",
-        ) from second

@@ -155,7 +155,6 @@ class JobState:
     kind: Literal["compression", "retention", "refresh", "reorder", "user", "other"]
     procedure: str
     target: str | None
-    owner: str
     schedule_interval: str
     max_runtime: str
     max_retries: int
@@ -165,6 +164,7 @@ class JobState:
     initial_start: str | None
     timezone: str | None
     config: Mapping[str, Any]
+    owner: str = _passing("")
     job_id: int = _passing(0)
     next_start: str | None = _passing()
 
@@ -245,12 +245,14 @@ class SettingState:
 class Twins:
     """The policy's bodies and indexes as this server writes them, by name: what definitions are compared with.
 
-    ``indexes`` are shapes (``shape``); bodies that could not be made here (a source that is not there) are missing.
+    ``indexes`` are shapes (``shape``). What could not be made here (its source is not there) is missing, and
+    ``problems`` says why.
     """
 
     views: Mapping[str, str] = field(default_factory=dict)
     aggregates: Mapping[str, str] = field(default_factory=dict)
     indexes: Mapping[str, str] = field(default_factory=dict)
+    problems: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -63,12 +63,12 @@ def read_twins(server: Server, policy: PolicySet) -> Twins:
         ("index", one.name, policy.qualified(one.table), index_body(policy, one)) for one in policy.active_indexes
     ]
     kinds, names, relations, bodies = (list(part) for part in zip(*wanted, strict=True)) if wanted else ([],) * 4
-    found = query("rollout", "twins", server.version)
-    rows = server.database.undone_rows(
-        ["SET TRANSACTION READ WRITE", _MAKER],
-        found.sql,
-        {"kinds": kinds, "names": names, "relations": relations, "bodies": bodies},
-    )
+    parameters = {"kinds": kinds, "names": names, "relations": relations, "bodies": bodies}
+    with server.database.session() as session:
+        for statement in ("BEGIN", "SET TRANSACTION READ WRITE", _MAKER):
+            session.run(statement)
+        rows = session.rows(query("rollout", "twins", server.version).sql, parameters)
+        session.run("ROLLBACK")
     made = {(row["kind"], row["name"]): row["definition"] for row in rows if row["definition"] is not None}
     return Twins(
         views={name: text for (kind, name), text in made.items() if kind == "view"},

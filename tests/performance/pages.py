@@ -33,13 +33,15 @@ def main() -> None:
         for _ in range(ROUNDS):
             for name in PAGES:
                 whole[name].append(navigate(page, name))
-        print(f"{'page':<14}{'median':>10}{'p95':>10}{'longest':>10}   in-app navigation, ms, n = {ROUNDS}")
-        for name, times in whole.items():
-            p95 = statistics.quantiles(times, n=20)[-1]
-            print(f"{name:<14}{statistics.median(times):>10.0f}{p95:>10.0f}{max(times):>10.0f}")
-        print(f"{'page':<14}{'median':>10}{'longest':>10}   script alone, ms, n = {ROUNDS}")
-        for name, times in script_times(folder).items():
-            print(f"{name:<14}{statistics.median(times):>10.0f}{max(times):>10.0f}")
+        show("in-app navigation", whole)
+        show("script alone", script_times(folder))
+
+
+def show(what: str, times_ms: dict[str, list[float]]) -> None:
+    """Print the median and the longest of each page's times."""
+    print(f"{'page':<14}{'median':>10}{'longest':>10}   {what}, ms, n = {ROUNDS}")
+    for name, times in times_ms.items():
+        print(f"{name:<14}{statistics.median(times):>10.0f}{max(times):>10.0f}")
 
 
 def navigate(page: Page, name: str) -> float:
@@ -55,11 +57,14 @@ def script_times(folder: Path) -> dict[str, list[float]]:
     """The scripts alone, by Streamlit's own test runner in this process, readings warm; milliseconds."""
     os.environ["MS5OPS_STATE"] = str(folder)
     times: dict[str, list[float]] = {}
+    test = AppTest.from_file(str(paths.PROJECT / "ms5ops" / "ui" / "navigation.py"), default_timeout=60).run()
     for name in PAGES:
-        test = AppTest.from_file(str(paths.PROJECT / "pages" / f"{name}.py"), default_timeout=60).run()
+        test.switch_page(f"../../pages/{name}.py").run()
         times[name] = []
         for _ in range(ROUNDS):
             began = time.perf_counter()
             test.run()
             times[name].append((time.perf_counter() - began) * 1000)
+        if test.exception or test.title[0].value != name.capitalize():
+            raise RuntimeError(f"the page {name} did not run: {test.exception}")
     return times

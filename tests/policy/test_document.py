@@ -80,6 +80,7 @@ def write(folder: Path, text: str) -> Path:
         ({"indexes.idx_oee_below_target.where": "oee(1)"}, "a condition calls no functions"),
         ({"indexes.idx_oee_below_target.where": "oee < 1)) OR (("}, "parentheses do not match"),
         ({"indexes.idx_oee_below_target.where": '"oee" < 1'}, "does not belong into a condition"),
+        ({"indexes.idx_oee_below_target.where": "oee\u00a0< 1"}, "does not belong into a condition"),
         ({"indexes.idx_oee_below_target.where": " "}, "where: is empty"),
         ({"indexes.idx_metric_hist_realtime.where": "ts > '2026-01-01'"}, "give where or window, not both"),
         ({"indexes.idx_metric_hist_realtime.trim_job": REMOVED}, "window and trim_job belong together"),
@@ -236,8 +237,14 @@ def test_hostile_files_are_refused(tmp_path: Path, content: bytes, says: str) ->
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="There is no policy file"):
         load_policy(tmp_path / "absent.toml")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="is not a file"):
         load_policy(tmp_path)
+    with pytest.raises(ConfigError, match="is not a file"):
+        load_policy(Path("/dev/zero"))
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path: Path) -> None:
+    assert policy_hash(load_policy(write(tmp_path, "\ufeff" + DEFAULT))) == policy_hash(load_policy())
 
 
 def test_a_copy_elsewhere_is_the_same_policy(tmp_path: Path) -> None:

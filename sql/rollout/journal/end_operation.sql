@@ -5,5 +5,6 @@
 -- columns: none
 -- budget_ms: 20
 UPDATE ms5ops.operation SET status = :status, error = :error,
-    finished_at = CASE WHEN :status IN ('done', 'failed', 'skipped') THEN clock_timestamp() END
+    finished_at = CASE WHEN :status IN ('done', 'failed', 'skipped') THEN clock_timestamp()
+        WHEN :status = 'undoing' THEN finished_at END
 WHERE deployment = :deployment AND ordinal = :ordinal

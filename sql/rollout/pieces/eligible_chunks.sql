@@ -1,9 +1,9 @@
 -- name: eligible_chunks
 -- about: Uncompressed chunks of a hypertable that are wholly older than an interval, newest first.
--- timescaledb: 200
+-- timescaledb: >=2.11
 -- params: schema, table, older_than
 -- columns: chunk text; range_start timestamptz
--- budget_ms: 100
+-- budget_ms: 200
 SELECT format('%I.%I', chunk_schema, chunk_name) AS chunk, range_start
 FROM timescaledb_information.chunks
 WHERE hypertable_schema = :schema AND hypertable_name = :table AND NOT is_compressed

@@ -1,9 +1,9 @@
 -- name: refresh_span
 -- about: From when to when an aggregate can be refreshed from what its source holds; since is NULL where that has no chunk.
--- timescaledb: 200
+-- timescaledb: >=2.11
 -- params: schema, aggregate, not_before
 -- columns: until timestamptz; since timestamptz
--- budget_ms: 100
+-- budget_ms: 200
 SELECT now() AS until, greatest(min(c.range_start), now() - CAST(:not_before AS interval)) AS since
 FROM timescaledb_information.continuous_aggregates a
 JOIN timescaledb_information.chunks c

@@ -76,7 +76,7 @@ CREATE TABLE ms5ops.request (
 COMMENT ON TABLE ms5ops.request IS 'What someone asked of a running deployment; it obeys between two operations or pieces.';
 
 CREATE TABLE ms5ops.lease (
-    only          boolean PRIMARY KEY DEFAULT true CHECK (only),
+    one_row       boolean PRIMARY KEY DEFAULT true CHECK (one_row),
     token         uuid,
     deployment    uuid,
     actor         text,

@@ -1,0 +1,341 @@
+"""Take a deployment back: its operations in reverse order, each by its inverse, under the same fence and journal.
+
+What cannot come back is named before anything starts. What someone changed by hand since is not overwritten unless
+asked for. When all is undone, the state is read again and compared with the captured one.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ms5ops.database import Database, Session
+from ms5ops.errors import ConnectionLost, LeaseLost, Ms5opsError, RolloutError, VerificationFailed
+from ms5ops.queries import ANY_VERSION, query
+from ms5ops.rollout import ends, journal, lease, outside, pieces
+from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.journal import Deployment, OperationRow
+from ms5ops.rollout.running import Paused, Run, try_holds
+from ms5ops.units import bytes_text
+
+_DISABLES = re.compile(
+    r"ALTER\s+(?:TABLE|MATERIALIZED\s+VIEW)\s+(?P<table>(?:\"[^\"]+\"|\w+)\.(?:\"[^\"]+\"|\w+))\s+SET\s*\("
+    r"[^)]*timescaledb\.(?:compress|enable_columnstore)\s*=\s*'?false",
+    re.IGNORECASE,
+)
+ReadState = Callable[[], tuple[str, Any]]
+"""Reads the state as it is: its hash, and itself as JSON values (``ms5ops.rollout.state``)."""
+
+DIFFERENCES_NAMED = 8
+
+
+@dataclass(frozen=True)
+class Way:
+    """What a rollback will do, known before it starts. ``undone`` in the order of undoing.
+
+    ``kept`` are conversions that stay. ``losses``: what does not come back, with the reason (needs a confirmation of
+    its own); ``changed``: what someone changed by hand since (needs ``force``); ``needed_bytes``: disk for
+    decompressing, ``free_bytes``: what the server's disk has (None: cannot be seen).
+    """
+
+    deployment: Deployment
+    undone: tuple[OperationRow, ...]
+    kept: tuple[OperationRow, ...]
+    losses: tuple[str, ...]
+    changed: tuple[str, ...]
+    needed_bytes: int
+    free_bytes: int | None
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the deployment is taken back, so that the state must be the captured one again."""
+        return not self.kept and all(
+            row.status in ("pending", "skipped", "undone") or row in self.undone for row in self._rows
+        )
+
+    _rows: tuple[OperationRow, ...] = ()
+
+
+def find_way(
+    database: Database,
+    deployment: Deployment,
+    conditions: Conditions,
+    *,
+    phases: Sequence[int] | None = None,
+    conversions: bool = False,
+) -> Way:
+    """What ``rollback`` would do; changes nothing. RolloutError where nothing of the deployment is left to undo.
+
+    Of ``phases`` alone, refused where an operation that stays needs one of them. ``conversions``: also make plain
+    tables of what was converted.
+    """
+    with database.session() as session:
+        return _find_way(session, deployment, conditions, phases, conversions)
+
+
+def rollback(
+    database: Database,
+    deployment: Deployment,
+    conditions: Conditions,
+    *,
+    phases: Sequence[int] | None = None,
+    conversions: bool = False,
+    accept_loss: bool = False,
+    force: bool = False,
+    read_state: ReadState | None = None,
+    note: str | None = None,
+) -> Outcome:
+    """Take a deployment back, or go on with doing so. Operations that cannot come back stay done where accepted.
+
+    Raises LeaseTaken while another process is at work, and RolloutError before any change where something would be
+    lost without ``accept_loss``, was changed by hand without ``force``, or does not fit on the disk. A failing
+    inverse, or a state that differs afterwards, does not raise: the outcome says so.
+    """
+    with (
+        database.session() as session,
+        lease.held(
+            database, session, deployment.id, conditions.who, conditions.limits, embedded=conditions.embedded
+        ) as held,
+    ):
+        way = _find_way(session, deployment, conditions, phases, conversions)
+        _refuse(way, accept_loss, force)
+        run = conditions.run(database, session, held, deployment.id, len(way.undone))
+        with session.transaction():
+            held.fence(session)
+            run.journal.take_requests()
+            run.journal.status("running", "rollback")
+            run.journal.event(f"Rolling back {len(way.undone)} operations. {note or ''}".strip())
+        at_work: OperationRow | None = None
+        try:
+            for number, at_work in enumerate(way.undone, start=1):
+                run.check()
+                _undo(run, at_work, number, force)
+            at_work = None
+            _compare(run, way, read_state)
+        except Paused as pause:
+            conditions.stop.settle()
+            return ends.paused(run, None, pause, "rollback")
+        except LeaseLost:
+            raise
+        except ConnectionLost as error:
+            return ends.failed_elsewhere(database, conditions, run, at_work, error, direction="rollback")
+        except Ms5opsError as error:
+            return ends.failed(run, at_work, error, "rollback")
+        finally:
+            conditions.stop.settle()
+            conditions.stop.watch(None)
+        run.note(lambda: _closed(run, way))
+        return ends.outcome(session, deployment.id, "rollback")
+
+
+# The way ----------------------------------------------------------------------------------------------------
+
+
+def _find_way(
+    session: Session,
+    deployment: Deployment,
+    conditions: Conditions,
+    phases: Sequence[int] | None,
+    conversions: bool,
+) -> Way:
+    rows = journal.operations(session, deployment.id)
+    begun = [row for row in rows if row.status in ("running", "done", "failed", "undoing") and _has_effect(row)]
+    chosen = [row for row in begun if phases is None or row.operation.phase in phases]
+    kept = [row for row in chosen if _is_conversion(row) and not conversions]
+    undone = [row for row in reversed(chosen) if row not in kept]
+    if not undone:
+        raise RolloutError(
+            f"Nothing of {deployment.name} is left to take back"
+            + (f" in phase {', '.join(map(str, phases))}." if phases else "."),
+            "python -m ms5ops deployments lists what was applied.",
+        )
+    _refuse_needed([row for row in begun if row not in undone], undone)
+    return Way(
+        deployment=deployment,
+        undone=tuple(undone),
+        kept=tuple(kept),
+        losses=tuple(_losses(undone)),
+        changed=tuple(_changed(session, undone)),
+        needed_bytes=sum(one["extra_bytes"] for row in undone for one in _to_decompress(session, deployment, row)),
+        free_bytes=conditions.free_bytes(),
+        _rows=rows,
+    )
+
+
+def _has_effect(row: OperationRow) -> bool:
+    """A transactional operation that is not done has changed nothing."""
+    if row.status in ("done", "undoing"):
+        return True
+    return row.operation.steps is not None or not row.operation.transactional
+
+
+def _is_conversion(row: OperationRow) -> bool:
+    return row.operation.steps is not None and row.operation.steps.kind == "convert"
+
+
+def _refuse_needed(staying: Sequence[OperationRow], undone: Sequence[OperationRow]) -> None:
+    keys = {row.operation.key for row in undone}
+    for row in staying:
+        needed = [key for key in row.operation.requires if key in keys]
+        if needed:
+            raise RolloutError(
+                f"{row.operation.title} (phase {row.operation.phase}) needs {', '.join(needed)}, and would stay.",
+                f"Take back phase {row.operation.phase} as well.",
+            )
+
+
+def _losses(undone: Sequence[OperationRow]) -> Iterator[str]:
+    for row in undone:
+        operation = row.operation
+        if operation.destroys and row.status != "failed":
+            yield f"{operation.title}: gone for good: {operation.destroys}"
+        if operation.inverse.impossible:
+            yield f"{operation.title} stays: {operation.inverse.impossible}"
+        if operation.inverse.loses:
+            yield f"Undoing “{operation.title}” loses: {operation.inverse.loses}"
+
+
+def _changed(session: Session, undone: Sequence[OperationRow]) -> Iterator[str]:
+    """What no longer is as its operation left it, although no later operation of the deployment has to do with it."""
+    later: set[str] = set()
+    for row in undone:
+        if row.operation.target not in later and (found := _changed_by_hand(session, row)):
+            yield found
+        later.add(row.operation.target)
+
+
+def _changed_by_hand(session: Session, row: OperationRow) -> str | None:
+    if row.status != "done" or row.operation.steps is not None or row.operation.inverse.impossible:
+        return None  # not whole, or its verification tells of data, which change by themselves
+    same, found = try_holds(session, row.operation.verification)
+    if same:
+        return None
+    return f"{row.operation.target}: {row.operation.title} (the server now gives {found!r})"
+
+
+def _to_decompress(session: Session, deployment: Deployment, row: OperationRow) -> list[dict[str, Any]]:
+    """The chunks that undoing this operation has to decompress: those it compressed, or all where it disables."""
+    operation = row.operation
+    if operation.steps is not None and operation.steps.kind == "compress":
+        schema, table = operation.steps.parameters["hypertable"].split(".")
+        own = set(journal.pieces(session, deployment.id, row.ordinal))
+        return [one for one in _compressed(session, schema, table) if one["chunk"] in own]
+    if row.status == "undone":
+        return []
+    for statement in operation.inverse.statements:
+        if match := _DISABLES.search(statement):
+            found = _rows(session, "hypertable_named", table=match["table"])
+            return [chunk for one in found for chunk in _compressed(session, one["schema_name"], one["table_name"])]
+    return []
+
+
+def _compressed(session: Session, schema: str, table: str) -> list[dict[str, Any]]:
+    return _rows(session, "compressed_chunks", schema=schema, table=table)
+
+
+def _refuse(way: Way, accept_loss: bool, force: bool) -> None:
+    if way.losses and not accept_loss:
+        raise RolloutError(
+            f"Not everything comes back: {'; '.join(way.losses)}.", "Confirm that with --accept-loss, or leave it."
+        )
+    if way.changed and not force:
+        raise RolloutError(
+            f"Someone changed by hand, since it was applied: {'; '.join(way.changed)}.",
+            "Look at it first; --force takes it back all the same.",
+        )
+    if way.free_bytes is not None and way.needed_bytes > way.free_bytes:
+        raise RolloutError(
+            f"Decompressing needs {bytes_text(way.needed_bytes)}, and the server's disk has "
+            f"{bytes_text(way.free_bytes)} free.",
+            "Make room first.",
+        )
+
+
+# Undoing ----------------------------------------------------------------------------------------------------
+
+
+def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
+    run.begin_operation()
+    run.tell(row, 0.0, f"{number} of {run.total}: undoing {row.operation.title}")
+    inverse = row.operation.inverse
+    if inverse.impossible:
+        run.note(lambda: _stays(run, row))
+        return
+    changed = None if force else _changed_by_hand(run.session, row)
+    if changed:
+        raise RolloutError(f"Someone changed by hand: {changed}.", "Look at it first; --force takes it back anyway.")
+    met_again = row.status == "undoing"
+    run.note(lambda: run.journal.undone(row, "undoing"))
+    decompressing = _to_decompress(run.session, journal.deployment(run.session, run.journal.deployment), row)
+    run.room_for(sum(one["extra_bytes"] for one in decompressing), "decompressing")
+    pieces.decompress(run, row, decompressing)
+    if inverse.transactional:
+        run.change(row, inverse.statements, lambda: run.journal.undone(row, "undone"))
+    else:
+        first = int(row.progress.get("undo_statement", 0)) if met_again else 0
+        outside.run_each(run, row, inverse.statements, first, "undo_statement")
+        run.note(lambda: run.journal.undone(row, "undone"))
+    run.tell(row, 1.0, "undone")
+
+
+def _stays(run: Run, row: OperationRow) -> None:
+    run.journal.event(f"Stays: {row.operation.inverse.impossible}", "warning", row.operation.key)
+
+
+def _compare(run: Run, way: Way, read_state: ReadState | None) -> None:
+    """VerificationFailed where all was taken back and the state is not the captured one."""
+    irreversible = any(row.operation.inverse.impossible for row in way.undone)
+    if not way.is_whole or irreversible or read_state is None:
+        return
+    found_hash, found = read_state()
+    _, before = journal.documents(run.session, way.deployment.id)
+    if found_hash == way.deployment.state_hash:
+        run.note(lambda: run.journal.event("Read again: the state is the one from before."))
+        return
+    named = differences(before, found)
+    listed = "; ".join(named[:DIFFERENCES_NAMED]) + (
+        f"; and {len(named) - DIFFERENCES_NAMED} more" if len(named) > DIFFERENCES_NAMED else ""
+    )
+    raise VerificationFailed(
+        f"All is undone, but the state is not the one from before: {listed or 'no difference could be named'}.",
+        "Compare with the captured state (deployments --json), and mend it by hand or with a plan.",
+    )
+
+
+def differences(before: Any, after: Any, place: str = "") -> list[str]:
+    """Where two JSON values differ, as ``place: before -> after``."""
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return [
+            line
+            for key in sorted({*before, *after}, key=str)
+            for line in differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
+        ]
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        pairs = zip(before, after, strict=True)
+        return [line for at, pair in enumerate(pairs) for line in differences(*pair, f"{place}[{at}]")]
+    return [] if before == after else [f"{place}: {_short(before)} -> {_short(after)}"]
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}..."
+
+
+def _closed(run: Run, way: Way) -> None:
+    left = [
+        row
+        for row in journal.operations(run.session, run.journal.deployment)
+        if row.status in ("done", "running", "failed", "undoing") and _has_effect(row) and row not in way.kept
+    ]
+    left = [row for row in left if not _is_conversion(row) and not row.operation.inverse.impossible]
+    if left:
+        run.journal.status("done", note="Partly rolled back.", finished=True)
+        run.journal.event(f"Rolled back {len(way.undone)} operations; {len(left)} stay.")
+    else:
+        run.journal.status("rolled back", "rollback", finished=True)
+        run.journal.event("Rolled back.")
+
+
+def _rows(session: Session, name: str, **parameters: object) -> list[dict[str, Any]]:
+    return session.rows(query(pieces.FOLDER, name, ANY_VERSION).sql, parameters)

@@ -1,0 +1,155 @@
+"""Rolling back: what was there before is there again, what cannot be is named, nobody's change is overwritten."""
+
+from dataclasses import replace
+
+import pytest
+
+from ms5ops.database import Database
+from ms5ops.errors import RolloutError
+from ms5ops.rollout import journal
+from ms5ops.rollout.executor import apply
+from ms5ops.rollout.rollback import differences, find_way, rollback
+from ms5ops.rollout.running import Progress
+from tests.rollout.apply.handmade import (
+    DESTROY,
+    ENABLE,
+    POLICY,
+    VERSIONS,
+    WHOLE,
+    Plan,
+    apply_and_die,
+    apply_and_die_after,
+    catalogue,
+    conditions,
+    index,
+    outside,
+    rollback_and_die,
+    when_stale,
+)
+
+pytestmark = pytest.mark.xdist_group("applying")
+
+
+def test_a_rollback_restores_what_was_there(probe: Database) -> None:
+    before = catalogue(probe)
+    apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
+    way = find_way(probe, journal.deployment(probe), conditions())
+    assert [row.operation.key for row in way.undone] == [one.key for one in reversed(WHOLE.operations)][:-1]
+    assert way.needed_bytes > 0
+    outcome = rollback(probe, journal.deployment(probe), conditions())
+    assert (outcome.status, outcome.left) == ("rolled back", ())
+    assert catalogue(probe) == before
+    with pytest.raises(RolloutError, match="left to take back"):
+        rollback(probe, journal.deployment(probe), conditions())
+
+
+@pytest.mark.parametrize("key", [one.key for one in WHOLE.operations][1:])
+def test_killed_after_every_operation_it_is_rolled_back(probe: Database, key: str, dies) -> None:  # type: ignore[no-untyped-def]
+    before = catalogue(probe)
+    dies(apply_and_die_after, probe.target, WHOLE, key, True)
+    outcome = when_stale(lambda: rollback(probe, journal.deployment(probe), conditions()))
+    assert outcome.status == "rolled back"
+    assert catalogue(probe) == before
+
+
+@pytest.mark.parametrize("number", range(70, 230, 17))
+def test_killed_before_any_statement_it_is_rolled_back(probe: Database, number: int, dies) -> None:  # type: ignore[no-untyped-def]
+    before = catalogue(probe)
+    dies(apply_and_die, probe.target, WHOLE, number, True)
+    when_stale(lambda: rollback(probe, journal.deployment(probe), conditions()))
+    assert catalogue(probe) == before
+
+
+@pytest.mark.parametrize("number", range(20, 120, 9))
+def test_a_rollback_that_is_killed_is_finished(probe: Database, number: int, dies) -> None:  # type: ignore[no-untyped-def]
+    before = catalogue(probe)
+    apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
+    dies(rollback_and_die, probe.target, number, True)
+    outcome = when_stale(lambda: rollback(probe, journal.deployment(probe), conditions()))
+    assert outcome.status == "rolled back"
+    assert catalogue(probe) == before
+
+
+def test_one_phase_is_taken_back_and_the_rest_later(probe: Database) -> None:
+    before = catalogue(probe)
+    apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
+    outcome = rollback(probe, journal.deployment(probe), conditions(), phases=[4])
+    assert outcome.status == "done"
+    assert "idx_a" not in catalogue(probe)
+    assert "policy_compression" in catalogue(probe)
+    assert rollback(probe, journal.deployment(probe), conditions()).status == "rolled back"
+    assert catalogue(probe) == before
+
+
+def test_a_phase_that_another_needs_is_not_taken_back_alone(probe: Database) -> None:
+    plan = Plan((ENABLE, replace(POLICY, key="03.policy", phase=3)))
+    apply(probe, plan, conditions(), server_versions=VERSIONS)
+    with pytest.raises(RolloutError, match="Take back phase 3 as well"):
+        rollback(probe, journal.deployment(probe), conditions(), phases=[2])
+
+
+def test_what_someone_changed_by_hand_is_not_overwritten(probe: Database) -> None:
+    apply(probe, Plan((ENABLE, POLICY)), conditions(), server_versions=VERSIONS)
+    probe.execute(
+        [
+            "SELECT remove_compression_policy('probe.metric')",
+            "SELECT add_compression_policy('probe.metric', interval '5 days')",
+        ]
+    )
+    changed = catalogue(probe)
+    with pytest.raises(RolloutError, match="'5 days'.*--force"):
+        rollback(probe, journal.deployment(probe), conditions())
+    assert catalogue(probe) == changed
+    assert rollback(probe, journal.deployment(probe), conditions(), force=True).status == "rolled back"
+
+
+def test_what_cannot_come_back_is_named_and_needs_a_confirmation(probe: Database) -> None:
+    apply(probe, Plan((index("idx_a", "ts"), DESTROY)), conditions(), server_versions=VERSIONS)
+    found = journal.deployment(probe)
+    with pytest.raises(RolloutError, match="rows older than 6 days.*dropped chunks do not come back"):
+        rollback(probe, found, conditions())
+    assert "idx_a" in catalogue(probe)
+    outcome = rollback(probe, found, conditions(), accept_loss=True)
+    assert (outcome.status, outcome.left) == ("rolled back", ("03.drop",))
+    assert "idx_a" not in catalogue(probe)
+
+
+def test_without_room_nothing_is_decompressed(probe: Database) -> None:
+    apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
+    after = catalogue(probe)
+    with pytest.raises(RolloutError, match="Make room first"):
+        rollback(probe, journal.deployment(probe), conditions(free_bytes=lambda: 1000))
+    assert catalogue(probe) == after
+
+
+def test_a_state_that_is_not_the_one_from_before_is_a_failure_that_names_the_difference(probe: Database) -> None:
+    before = {"tables": {"metric": {"owner": "ms5ops", "indexes": ["a"]}}}
+    apply(probe, Plan((index("idx_a", "ts"),)), conditions(), server_versions=VERSIONS, before_state=before)
+    after = {"tables": {"metric": {"owner": "someone", "indexes": ["a"]}}}
+    outcome = rollback(probe, journal.deployment(probe), conditions(), read_state=lambda: ("f" * 64, after))
+    assert outcome.status == "failed"
+    assert "tables.metric.owner: 'ms5ops' -> 'someone'" in (outcome.reason or "")
+
+
+def test_an_inverse_that_fails_can_be_gone_on_with(probe: Database) -> None:
+    before = catalogue(probe)
+    apply(probe, Plan((index("idx_a", "ts"), outside("idx_b", "value"))), conditions(), server_versions=VERSIONS)
+    once = [True]
+
+    def report(progress: Progress) -> None:
+        if progress.key == "04.idx_a" and progress.fraction == 0.0 and once.pop():
+            probe.execute("ALTER INDEX probe.idx_a RENAME TO idx_elsewhere")
+
+    outcome = rollback(probe, journal.deployment(probe), conditions(report=report))
+    assert (outcome.status, outcome.done, outcome.left) == ("failed", ("04.idx_b",), ("04.idx_a",))
+    probe.execute("ALTER INDEX probe.idx_elsewhere RENAME TO idx_a")
+    assert rollback(probe, journal.deployment(probe), conditions()).status == "rolled back"
+    assert catalogue(probe) == before
+
+
+def test_differences_are_named_by_their_place() -> None:
+    assert differences({"a": [1, {"b": 2}], "c": 3}, {"a": [1, {"b": 4}], "d": 3}) == [
+        "a[1].b: 2 -> 4",
+        "c: 3 -> None",
+        "d: None -> 3",
+    ]

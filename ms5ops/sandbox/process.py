@@ -184,8 +184,13 @@ def npm_ci(folder: Path) -> None:
     package = _node_package()
     node = package / "bin" / "node"
     npm = package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    # npm's scripts look for "node" in the path; let them find the same one.
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    # npm's scripts look for "node" in the path; let them find the same one. The system's certificates are trusted, as
+    # pip trusts them, so that a company's proxy works for both.
+    environment = {
+        **os.environ,
+        "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "NODE_USE_SYSTEM_CA": "1",
+    }
     command = [str(node), str(npm), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
     try:
         done = subprocess.run(
@@ -204,7 +209,7 @@ def npm_ci(folder: Path) -> None:
         ) from error
     if done.returncode != 0:
         raise SandboxError(
-            f"npm could not install what {folder.name} needs: {_last_line(done.stderr or done.stdout)}.",
+            f"npm could not install what {folder.name} needs: {_npm_reason(done.stderr or done.stdout)}.",
             "Check the network (or npm's registry setting) and run `make setup`.",
         )
 
@@ -385,9 +390,11 @@ def _log_tail(files: _Files, lines: int = 3) -> str:
     return " | ".join(text.splitlines()[-lines:])
 
 
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no message"
+def _npm_reason(text: str) -> str:
+    """The line of npm's output that says why, and not only with which code."""
+    lines = [line.strip().removeprefix("npm error").strip() for line in text.splitlines() if line.strip()]
+    telling = [line for line in lines if not line.startswith(("code ", "errno ", "A complete log"))]
+    return (telling or lines or ["no message"])[0].rstrip(".")
 
 
 def _signal(pid: int, number: signal.Signals) -> None:

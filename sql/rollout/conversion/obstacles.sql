@@ -33,6 +33,12 @@ hanging AS (
 )
 SELECT pg_describe_object(classid, objid, objsubid) AS what FROM hanging
 UNION ALL
+SELECT DISTINCT pg_describe_object(d.classid, d.objid, d.objsubid) || ', by the primary or a unique key (GROUP BY),'
+FROM t
+JOIN pg_constraint o ON o.conrelid = t.oid
+JOIN pg_depend d ON d.refclassid = 'pg_constraint'::regclass AND d.refobjid = o.oid
+    AND d.classid IN ('pg_rewrite'::regclass, 'pg_proc'::regclass)
+UNION ALL
 SELECT format('publication %I', p.pubname) FROM pg_publication_tables p WHERE p.schemaname = :schema AND p.tablename = :table
 UNION ALL
 SELECT 'a logical replication subscription that writes to it' FROM t

@@ -1,6 +1,7 @@
 """``python -m ms5ops run``: the console, and the sandbox under it where no server is configured."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -54,6 +55,7 @@ def run(
         stdout=subprocess.DEVNULL,
     )
     threading.Thread(target=_announce, args=(url, chosen, server, browser), daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ending this ends the console, however it is asked
     try:
         code = server.wait()
     except KeyboardInterrupt:

@@ -6,6 +6,7 @@ from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_WANTED,
     SAVED_SHARE_WANTED,
+    TINY_CHUNK_BYTES,
     TableCompression,
     describe_rows_per_segment,
 )
@@ -142,25 +143,9 @@ def compression_findings(compression: Sequence[TableCompression]) -> list[Findin
                     remedy_sql=f"CALL run_job({one.job_id});",
                 )
             )
-        if one.saved_share is not None and one.saved_share < SAVED_SHARE_WANTED:
-            found.append(
-                Finding(
-                    key=f"compression.poor.{one.table}",
-                    severity="warning",
-                    title=f"{short(one.table)} saves only {percent_text(one.saved_share, 1)} by compression"
-                    if one.saved_share > 0
-                    else f"{short(one.table)} grows when it is compressed",
-                    detail=f"Phase 4 expects {percent_text(SAVED_SHARE_WANTED)} or more.",
-                    remedy=describe_rows_per_segment(one) or "Look at its chunks, segment-by and order-by.",
-                    page="compression",
-                    evidence=(
-                        f"{bytes_text(one.before_bytes)} to {bytes_text(one.after_bytes)}, {ratio_text(one.ratio)}",
-                        f"segment by {', '.join(one.segment_by) or 'nothing'}",
-                        f"order by {', '.join(one.order_by) or 'nothing'}",
-                    ),
-                )
-            )
-        elif one.enabled and one.rows_per_segment is not None and one.rows_per_segment < ROWS_PER_SEGMENT_WANTED:
+        if _is_poor(one):
+            continue  # one finding for all of them, below
+        if one.enabled and one.rows_per_segment is not None and one.rows_per_segment < ROWS_PER_SEGMENT_WANTED:
             found.append(
                 Finding(
                     key=f"compression.segments.{one.table}",
@@ -175,7 +160,48 @@ def compression_findings(compression: Sequence[TableCompression]) -> list[Findin
                     ),
                 )
             )
-    return found
+    return found + _poor_finding([one for one in compression if _is_poor(one)])
+
+
+def _is_poor(one: TableCompression) -> bool:
+    return one.saved_share is not None and one.saved_share < SAVED_SHARE_WANTED
+
+
+def _poor_finding(poor: Sequence[TableCompression]) -> list[Finding]:
+    if not poor:
+        return []
+    before, after = sum(one.before_bytes for one in poor), sum(one.after_bytes for one in poor)
+    names = ", ".join(short(one.table) for one in poor)
+    return [
+        Finding(
+            key="compression.poor",
+            severity="warning",
+            title=f"Compression saves less than {percent_text(SAVED_SHARE_WANTED)} on "
+            + counted(len(poor), "table", "tables"),
+            detail=f"Phase 4 expects more; {names} went from {bytes_text(before)} to {bytes_text(after)}.",
+            remedy="Most often the chunks hold too few rows: longer chunks compress better.",
+            page="compression",
+            evidence=tuple(
+                f"{short(one.table)}: "
+                + (f"saves {percent_text(one.saved_share)}" if (one.saved_share or 0) > 0 else "grows when compressed")
+                + f" ({ratio_text(one.ratio)}), {poor_reason(one)}"
+                for one in poor
+            ),
+        )
+    ]
+
+
+def poor_reason(one: TableCompression) -> str:
+    """Why a table as a whole saves too little: tiny chunks, few rows per segment, no segment-by, or its values."""
+    per_chunk = one.before_bytes / one.compressed_chunks if one.compressed_chunks else 0
+    if one.rows_per_segment is not None and one.rows_per_segment < ROWS_PER_SEGMENT_WANTED:
+        few = count_text(one.rows_per_segment)
+        return f"{few} rows per segment and chunk, over {ROWS_PER_SEGMENT_WANTED} compress well"
+    if per_chunk < TINY_CHUNK_BYTES:
+        return f"{bytes_text(per_chunk)} per chunk, so that fixed pages outweigh rows"
+    if not one.segment_by:
+        return "no segment-by, so that rows of different sources are mixed"
+    return f"segmented by {', '.join(one.segment_by)}, ordered by {', '.join(one.order_by)}: its values compress badly"
 
 
 def retention_findings(retention: Sequence[TableRetention]) -> list[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ms5ops.observe.compression import SAVED_SHARE_WANTED
-from ms5ops.observe.finding import Finding, Page, counted
+from ms5ops.observe.finding import Finding, Page, counted, short
 from ms5ops.observe.health import findings as all_findings
 from ms5ops.observe.health import problems
 from ms5ops.observe.indexes import unused
@@ -84,7 +84,7 @@ def weekly_compression(overview: Overview) -> RoutineItem:
             "weekly.compression", "weekly", title, "attention", "Nothing is compressed yet.", "compression"
         )
     saved = f"Saves {percent_text(1 - after / before)} ({bytes_text(before - after)})."
-    detail = f"{saved} Look at: {', '.join(one.table for one in poor)}." if poor else saved
+    detail = f"{saved} Look at: {', '.join(short(one.table) for one in poor)}." if poor else saved
     return RoutineItem("weekly.compression", "weekly", title, "attention" if poor else "done", detail, "compression")
 
 

@@ -187,7 +187,7 @@ class Work:
     def hold(self, record: Row) -> None:
         """Become the one who works on a conversion; RolloutError where another living process does."""
         former = record["holder"]
-        if former is not None and self._alive(former, record["silent_seconds"]):
+        if former is not None and self.alive(record):
             raise RolloutError(
                 f"The conversion of {record['schema_name']}.{record['table_name']} is being worked on by process "
                 f"{former['pid']} on {former['host']}.",
@@ -207,6 +207,11 @@ class Work:
 
         self.record = record
         self.retried(attempt)
+        self.take(record)
+
+    def take(self, record: Row) -> None:
+        """This process is in the conversion's row: remember it."""
+        self.record = record
         _held_here.add(self.token)
 
     def holder(self) -> Row:
@@ -217,16 +222,18 @@ class Work:
     def release(self) -> None:
         """Let the conversion go; if that fails (a lost connection), it is found dead by its process later."""
         _held_here.discard(self.token)
-        if not self.record:
+        if "id" not in self.record:
             return
         try:
             self.ask("record_release", id=self.record["id"], token=self.token)
         except ServerError as error:
             self.report(1.0, f"The conversion's row could not be released: {error.happened}")
 
-    def _alive(self, holder: Row, silent_seconds: float) -> bool:
+    def alive(self, record: Row) -> bool:
+        """Whether the holder of a conversion still lives: by its process here, by its signs of life elsewhere."""
+        holder = record["holder"]
         if holder["host"] != socket.gethostname():
-            return silent_seconds < self.limits.stale_after_s
+            return bool(record["silent_seconds"] < self.limits.stale_after_s)
         if holder["pid"] == os.getpid():
             return holder["token"] in _held_here
         start = _process_start(holder["pid"])

@@ -32,12 +32,18 @@ class Inverse:
     """What brings the captured before-state back: statements in order, or the reason why there are none.
 
     ``transactional`` as for the operation. ``loses`` names what does not come back although the statements run.
+    ``embedded_statements`` replace the statements on the embedded engine where that differs.
     """
 
     statements: tuple[str, ...] = ()
     transactional: bool = True
     impossible: str | None = None
     loses: str | None = None
+    embedded_statements: tuple[str, ...] | None = None
+
+    def statements_for(self, *, embedded: bool) -> tuple[str, ...]:
+        """What to run on a server, or on the embedded engine."""
+        return self.embedded_statements if embedded and self.embedded_statements is not None else self.statements
 
 
 @dataclass(frozen=True)
@@ -126,6 +132,7 @@ class Operation:
         steps = values["steps"]
         embedded = values["embedded_statements"]
         inverse = values["inverse"]
+        undone = inverse.get("embedded_statements")
         return cls(
             **{
                 **values,
@@ -133,7 +140,13 @@ class Operation:
                 "embedded_statements": None if embedded is None else tuple(embedded),
                 "verification": Verification(**values["verification"]),
                 "lock": Lock(**values["lock"]),
-                "inverse": Inverse(**{**inverse, "statements": tuple(inverse["statements"])}),
+                "inverse": Inverse(
+                    **{
+                        **inverse,
+                        "statements": tuple(inverse["statements"]),
+                        "embedded_statements": None if undone is None else tuple(undone),
+                    }
+                ),
                 "estimate": Estimate(**values["estimate"]),
                 "steps": None if steps is None else Steps(**steps),
                 "requires": tuple(values["requires"]),

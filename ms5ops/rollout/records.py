@@ -94,11 +94,14 @@ class View:
 
 @dataclass(frozen=True)
 class Chunks:
-    """Chunks of a hypertable or aggregate: how many, how far back, and which a policy would take by now."""
+    """Chunks of a hypertable or aggregate: how many, from where (``oldest`` to ``oldest_until`` is the first) to where, and which
+    the policy would take by now.
+    """
 
     total: int = 0
     compressed: int = 0
     oldest: str | None = None
+    oldest_until: str | None = None
     newest: str | None = None
     to_compress: tuple[str, ...] = ()
     to_drop: int = 0

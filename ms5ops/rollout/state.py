@@ -32,7 +32,6 @@ from ms5ops.rollout.records import (
     View,
     plain,
     revive,
-    span,
 )
 from ms5ops.rollout.twins import read_twins, require_temporary
 
@@ -262,6 +261,7 @@ def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
             total=len(rows),
             compressed=sum(row["is_compressed"] for row in rows),
             oldest=_instant(rows[0]["range_start"]) if rows else None,
+            oldest_until=_instant(rows[0]["range_end"]) if rows else None,
             newest=_instant(rows[-1]["range_end"]) if rows else None,
             to_compress=tuple(
                 f"{row['chunk_schema']}.{row['chunk_name']}"
@@ -357,7 +357,8 @@ def _oldest_row(server: Server, source: Mapping[str, Any], own: Chunks) -> datet
     """The least time of a hypertable: below the end of its first chunk, so that no other is read."""
     sql = query("rollout", "oldest_row", server.version).sql
     sql = sql.replace("{relation}", quoted(source["storage_schema"], source["storage_name"]))
-    found: datetime | None = server.database.rows(sql.replace("{column}", quoted(source["time_column"])))[0]["oldest"]
+    sql = sql.replace("{column}", quoted(source["time_column"]))
+    found: datetime | None = server.database.rows(sql, {"until": own.oldest_until})[0]["oldest"]
     return found
 
 
@@ -429,7 +430,7 @@ def _job(row: Mapping[str, Any]) -> JobState:
 
 
 def _views(server: Server, policy: PolicySet) -> tuple[View, ...]:
-    rows = _rows(server, "views", schema=policy.schema_name, views=[*policy.views])
+    rows = _rows(server, "views", schema=policy.schema_name, views=[*policy.views, *policy.aggregates])
     return tuple(
         View(
             name=policy.qualified(row["name"]),

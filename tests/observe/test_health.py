@@ -8,6 +8,7 @@ import pytest
 from ms5ops.database import Database, Target
 from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout
 from ms5ops.observe.activity import Activity, activity_from
+from ms5ops.observe.data_checks import poor_reason
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.finding import counted, short
 from ms5ops.observe.health import findings, problems, worst
@@ -114,7 +115,7 @@ def test_all_is_well() -> None:
         ({"compression": (compression(late_chunks=2),), "tables": ()}, {f"compression.backlog.{METRICS}": "warning"}),
         (
             {"compression": (compression(after_bytes=2_000_000),), "tables": ()},
-            {f"compression.poor.{METRICS}": "warning"},
+            {"compression.poor": "warning"},
         ),
         (
             {"compression": (compression(rows_per_segment=23.0),), "tables": ()},
@@ -364,3 +365,16 @@ def test_plain_values_of_findings_and_messages() -> None:
     assert as_plain(finding)["evidence"] == ["a"]
     assert (counted(1, "index", "indexes"), counted(0, "index", "indexes")) == ("1 index", "0 indexes")
     assert short("factory_telemetry.metric_hist") == "metric_hist"
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"rows_per_segment": 23.0}, "23 rows per segment and chunk, over 100 compress well"),
+        ({"rows_per_segment": 500.0, "before_bytes": 100_000, "compressed_chunks": 10}, "10.0 kB per chunk"),
+        ({"rows_per_segment": None, "before_bytes": 10**9, "segment_by": ()}, "no segment-by"),
+        ({"rows_per_segment": 500.0, "before_bytes": 10**9}, "its values compress badly"),
+    ],
+)
+def test_why_a_table_saves_too_little(changed: dict[str, Any], reason: str) -> None:
+    assert reason in poor_reason(compression(**changed))

@@ -137,7 +137,7 @@ class Session:
     def __init__(self, connection: Connection, target: Target) -> None:
         self.target = target
         self._connection = connection
-        self._driver = connection.connection.driver_connection
+        self._driver: Any = connection.connection.dbapi_connection  # driver_connection is None once detached
         self._in_transaction = False
 
     @property
@@ -191,14 +191,13 @@ class Session:
 
     def notices(self) -> list[str]:
         """What the server has remarked since the last call: ``WARNING: ...``, in order."""
-        kept = [str(line).strip() for line in self._driver.notices] if self._driver else []
-        if self._driver:
-            self._driver.notices.clear()
+        kept = [str(line).strip() for line in self._driver.notices]
+        self._driver.notices.clear()
         return kept
 
     def cancel(self) -> None:
         """Ask the server to end the running statement; for another thread. Does nothing where none runs."""
-        if self._driver is not None and not self._driver.closed:
+        if not self._driver.closed:
             with _translated(self.target, changing=True):
                 self._driver.cancel()
 

@@ -42,6 +42,13 @@ def percent_text(share: float | None, digits: int = 0) -> str:
     return MISSING if share is None else f"{share * 100:.{digits}f} %"
 
 
+def change_text(change: float | None) -> str:
+    """A relative change (0.1: a tenth more) with its sign: ``+10 %``; ``no change`` under half a per cent."""
+    if change is None:
+        return MISSING
+    return "no change" if abs(change) < 0.005 else f"{change * 100:+.0f} %"
+
+
 def ratio_text(ratio: float | None) -> str:
     """A ratio as a multiple: ``4.2x``."""
     return MISSING if ratio is None else f"{ratio:.1f}x"

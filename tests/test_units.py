@@ -78,6 +78,13 @@ def test_missing_is_never_zero() -> None:
     assert set(texts) == {units.MISSING}
 
 
+@pytest.mark.parametrize(
+    ("change", "text"), [(0.1, "+10 %"), (-0.25, "-25 %"), (-0.001, "no change"), (0.0, "no change"), (None, "–")]
+)
+def test_changes(change: float | None, text: str) -> None:
+    assert units.change_text(change) == text
+
+
 def test_shares_and_ratios() -> None:
     assert units.percent_text(0.874) == "87 %"
     assert units.percent_text(0.874, digits=1) == "87.4 %"

@@ -12,7 +12,7 @@ from ms5ops.observe.compression import (
 )
 from ms5ops.observe.finding import Finding, counted, short
 from ms5ops.observe.retention import TableRetention
-from ms5ops.observe.tables import EXPECTED_TABLES, Table, expected_table
+from ms5ops.observe.tables import Table, expected_table, expected_tables
 from ms5ops.units import bytes_text, count_text, interval_text, percent_text, ratio_text
 
 
@@ -27,7 +27,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.plain",
                 severity="warning",
-                title=f"{len(plain)} of {len(EXPECTED_TABLES)} tables are still plain tables",
+                title=f"{len(plain)} of {len(expected_tables())} tables are still plain tables",
                 detail="They are kept whole: nothing in them is compressed or expires, and queries slow down as they "
                 "grow.",
                 remedy="Roll out Phase 4.",
@@ -44,7 +44,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.missing",
                 severity="warning",
-                title=f"{len(missing)} of {len(EXPECTED_TABLES)} expected tables do not exist",
+                title=f"{len(missing)} of {len(expected_tables())} expected tables do not exist",
                 detail=f"Not found: {', '.join(table.name for table in missing)}.",
                 remedy="Check the environment's database and schema, and whether the MS5.0 migrations have run.",
                 page="storage",

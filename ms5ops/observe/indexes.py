@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ms5ops.observe.server import Server
-from ms5ops.observe.tables import EXPECTED_NAMES, Table, by_storage
+from ms5ops.observe.tables import Table, by_storage, expected_names
 
 UsageCategory = Literal["UNUSED", "LOW USAGE", "MODERATE USAGE", "HIGH USAGE"]
 
@@ -98,7 +98,7 @@ class IndexReading:
 
 def read_indexes(server: Server, tables: Sequence[Table]) -> IndexReading:
     """Indexes of every hypertable, aggregate and expected plain table."""
-    rows = server.rows("indexes", schema=server.schema, tables=list(EXPECTED_NAMES))
+    rows = server.rows("indexes", schema=server.schema, tables=list(expected_names()))
     age = server.rows("statistics_age")
     return IndexReading(indexes_from(rows, tables), age[0]["counted_since"] if age else None)
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any, Literal
 
 import pandas as pd
 
 from ms5ops.observe.server import Server
+from ms5ops.policy.document import load_policy
 
 Kind = Literal["hypertable", "continuous aggregate", "plain table", "missing"]
 
@@ -23,32 +25,32 @@ class ExpectedTable:
     time_column: str
     chunk_interval: timedelta
     segment_by: tuple[str, ...]
-    compress_after: timedelta
-    drop_after: timedelta
+    compress_after: timedelta | None
+    drop_after: timedelta | None
     aggregates: tuple[str, ...]
 
 
-_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-# The hypertable matrix of Phase 4 (its defaults; a deployment may deviate on purpose).
-EXPECTED_TABLES: tuple[ExpectedTable, ...] = (
-    ExpectedTable(
-        "metric_hist", "ts", _HOUR, ("metric_def_id",), 7 * _DAY, 90 * _DAY,
-        ("metric_hist_1min", "metric_hist_1hour", "metric_hist_1day"),
-    ),
-    ExpectedTable(
-        "oee_calculations", "calculation_time", _DAY, ("line_id", "equipment_code"), 7 * _DAY, 365 * _DAY,
-        ("oee_hourly", "oee_daily", "oee_weekly"),
-    ),
-    ExpectedTable(
-        "energy_consumption", "consumption_time", _DAY, ("equipment_code",), 14 * _DAY, 365 * _DAY,
-        ("energy_hourly", "energy_daily"),
-    ),
-    ExpectedTable("production_kpis", "created_at", _DAY, ("line_id",), 7 * _DAY, 365 * _DAY, ()),
-    ExpectedTable(
-        "production_context_history", "changed_at", _DAY, ("equipment_code",), 30 * _DAY, 730 * _DAY, (),
-    ),
-)  # fmt: skip
-EXPECTED_NAMES = tuple(table.name for table in EXPECTED_TABLES)
+@cache
+def expected_tables() -> tuple[ExpectedTable, ...]:
+    """Phase 4's tables, in the order of the default policy (ms5ops/policy/default.toml)."""
+    policy = load_policy()
+    return tuple(
+        ExpectedTable(
+            name=table.name,
+            time_column=table.time_column,
+            chunk_interval=table.chunk_interval,
+            segment_by=table.segment_by,
+            compress_after=table.compress_after,
+            drop_after=table.drop_after,
+            aggregates=tuple(one.name for one in policy.aggregates.values() if policy.root(one.name) == table.name),
+        )
+        for table in policy.tables.values()
+    )
+
+
+def expected_names() -> tuple[str, ...]:
+    """Their names, without schema."""
+    return tuple(table.name for table in expected_tables())
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def read_tables(server: Server, chunks: pd.DataFrame | None) -> tuple[Table, ...
 
     ``chunks`` is the frame of all chunks (``chunks.read_chunks``); without it sizes and rows stay None.
     """
-    plain = server.rows("plain_tables", schema=server.schema, tables=list(EXPECTED_NAMES))
+    plain = server.rows("plain_tables", schema=server.schema, tables=list(expected_names()))
     return tables_from(server.rows("hypertables"), plain, chunks, server.schema)
 
 
@@ -157,10 +159,10 @@ def tables_from(
     sizes = {row["table_name"]: row for row in plain}
     found += [
         _unchunked(expected, sizes.get(expected.name), schema)
-        for expected in EXPECTED_TABLES
+        for expected in expected_tables()
         if expected.name not in names
     ]
-    order = {name: place for place, name in enumerate(EXPECTED_NAMES)}
+    order = {name: place for place, name in enumerate(expected_names())}
     return tuple(
         sorted(
             found,
@@ -185,7 +187,7 @@ def short_name(qualified: str, schema: str) -> str:
 
 def expected_table(table: Table) -> ExpectedTable | None:
     """Phase 4's row for an expected table, else None."""
-    return next((one for one in EXPECTED_TABLES if table.is_expected and one.name == table.name), None)
+    return next((one for one in expected_tables() if table.is_expected and one.name == table.name), None)
 
 
 def by_storage(tables: Sequence[Table]) -> dict[tuple[str, str], Table]:
@@ -231,7 +233,7 @@ def _chunked(row: Mapping[str, Any], sums: Sums | None, schema: str) -> Table:
         kind=row["kind"],
         is_expected=row["kind"] == "hypertable"
         and row["schema_name"] == schema
-        and row["table_name"] in EXPECTED_NAMES,
+        and row["table_name"] in expected_names(),
         storage_schema=storage[0],
         storage_name=storage[1],
         time_column=row["time_column"],

@@ -198,10 +198,8 @@ class _Conversion:
     def _order(self) -> None:
         """An index for the copy's order, where reading the whole table for each piece would take too long."""
         work, definition = self.work, self.definition
-        led = any(
-            row["leads"] == self.request.time_column and row["btree"] and not row["partial"]
-            for row in definition.indexes
-        )
+        usable = [row for row in definition.indexes if row["btree"] and not row["partial"]]
+        led = any(row["leads"] == self.request.time_column for row in usable)
         large = definition.relation["size_bytes"] > work.limits.order_index_bytes
         if self.request.direction == "hypertable" and large and not led:
             name = work.record["order_index"] or f"ms5ops_order_{work.record['id']}"

@@ -293,9 +293,7 @@ class Copy:
         """
         work, fewest, patience = self.work, None, _PATIENCE_ROUNDS
         while True:
-            left = work.session.read(f"SELECT count(*) AS rows FROM (SELECT FROM {self.rows.log} LIMIT 1000000) l")[0][
-                "rows"
-            ]
+            left = self.waiting(1_000_000)
             if left <= most_left:
                 return
             patience = _PATIENCE_ROUNDS if fewest is None or left < fewest else patience - 1
@@ -307,6 +305,10 @@ class Copy:
                     "Resume at a quieter time; nothing is lost.",
                 )
             self._retried(self._round)
+
+    def waiting(self, most: int) -> int:
+        """How many changes are in the log, counted up to ``most``."""
+        return int(self.work.read("log_length", log=self.rows.log, most=most)["rows"])
 
     def _round(self) -> None:
         with self.work.transaction(repeatable=True):
@@ -355,7 +357,7 @@ class Copy:
         columns = rows.definition.stored_columns
         for span in for_target:
             work.read("keys_delete", target=rows.target, match=rows.match(source=False), span=span)
-        inserted = sum(
+        inserted: int = sum(
             work.read(
                 "keys_insert",
                 target=rows.target,
@@ -368,20 +370,15 @@ class Copy:
             )["rows"]
             for span in for_source
         )
-        ours = [
-            work.read(
-                "keys_sum", row=rows.row(source=False), table=rows.target, match=rows.match(source=False), span=span
-            )
-            for span in for_target
-        ]
-        theirs = [
-            work.read(
-                "keys_sum", row=rows.row(source=True), table=rows.source, match=rows.match(source=True), span=span
-            )
-            for span in for_source
-        ]
+        ours = [self._sum("keys_sum", source=False, span=span) for span in for_target]
+        theirs = [self._sum("keys_sum", source=True, span=span) for span in for_source]
         self._same(_total(theirs), _total(ours), "rows changed meanwhile")
         return inserted
+
+    def _sum(self, name: str, *, source: bool, **parts: str) -> Row:
+        rows = self.rows
+        table = rows.source if source else rows.target
+        return self.work.read(name, row=rows.row(source=source), table=table, match=rows.match(source=source), **parts)
 
     def _refuse_null_times(self) -> None:
         found = self.work.read(
@@ -438,10 +435,8 @@ class Copy:
         with work.transaction(repeatable=True):
             caught_up = self.round(None)
             theirs, ours = (
-                work.read(
-                    "range_sum", row=rows.row(source=source), table=table, range=rows.within(start, end, source=source)
-                )
-                for source, table in ((True, rows.source), (False, rows.target))
+                self._sum("range_sum", source=source, range=rows.within(start, end, source=source))
+                for source in (True, False)
             )
             self._same(theirs, ours, f"from {start or 'the beginning'} to {end or 'the end'}")
             work.change(caught_up=caught_up, compared=theirs["rows"], checksum=theirs["checksum"], compared_until=end)
@@ -449,9 +444,10 @@ class Copy:
 
     def _same(self, theirs: Row, ours: Row, where: str) -> None:
         if theirs != ours:
+            name = f"{self.rows.request.schema}.{self.rows.request.table}"
             raise RolloutError(
-                f"The copy of {self.rows.request.schema}.{self.rows.request.table} is not equal, {where}: {theirs['rows']:,}"
-                f" rows (checksum {theirs['checksum']}) against {ours['rows']:,} (checksum {ours['checksum']}).",
+                f"The copy of {name} is not equal, {where}: {theirs['rows']:,} rows (checksum {theirs['checksum']})"
+                f" against {ours['rows']:,} (checksum {ours['checksum']}).",
                 "The table itself is as it was. Abandon the conversion, and report this.",
             )
 

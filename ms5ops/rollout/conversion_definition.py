@@ -295,10 +295,9 @@ def indexing(definition: Definition, work_schema: str) -> list[tuple[str, str, b
     for row in definition.indexes:
         if row["of_constraint"]:
             continue
-        definition_tail = _after(row["definition"], row["head"])
-        head = row["head"].removesuffix(f" ON {definition.name} ")
-        unique = head.startswith("CREATE UNIQUE ")
-        found.append((row["name"], f"{head} ON {new} {definition_tail}", not unique))
+        head: str = row["head"]
+        tail = _after(row["definition"], head + row["on_clause"])
+        found.append((row["name"], f"{head} ON {new} {tail}", not head.startswith("CREATE UNIQUE ")))
     return found
 
 

@@ -76,12 +76,9 @@ class _Swap:
         changed_definition(self.definition, now)
 
     def _last_changes(self) -> None:
-        rows = self.copy.rows
         most = 2 * self.work.limits.rest_rows
-        left = self.work.session.read(f"SELECT count(*) AS rows FROM (SELECT FROM {rows.log} LIMIT {most + 1}) l")
-        if left[0]["rows"] > most and self.timed:
+        if self.timed and self.copy.waiting(most + 1) > most:
             raise StatementConflict("More rows changed while the lock was waited for than can be carried over.", "")
-        self._run("SET LOCAL synchronous_commit = on")
         self.work.change(caught_up=self.copy.round(None))
 
     def _run(self, statement: str) -> None:
@@ -190,15 +187,16 @@ def verify(work: Work, recorded: Definition, request: Request) -> None:
         wrong.append("that it is a plain table")
     if (now.key or {}).get("columns") != list(request.primary_key):
         wrong.append("the primary key")
-    for part in ("columns", "constraints", "indexes", "triggers", "views", "grants", "sequences", "referencing"):
-        if _comparable(now, part, request) != _comparable(recorded, part, request):
-            wrong.append(f"the {part}")
+    parts = ("columns", "constraints", "indexes", "triggers", "views", "grants", "sequences", "referencing")
+    wrong += [
+        f"the {part}" for part in parts if _comparable(now, part, request) != _comparable(recorded, part, request)
+    ]
     if any(now.relation[name] != recorded.relation[name] for name in ("owner", "comment", "options", "toast_options")):
         wrong.append("owner, comment or storage options")
     if wrong:
         raise RolloutError(
             f"{recorded.schema}.{recorded.table} has been exchanged, but {', '.join(wrong)} is not as it should be.",
-            f"Compare it with {work.record['kept_schema']}.{work.record['kept_table']}, which holds all that was there.",
+            f"Compare it with {work.record['kept_schema']}.{work.record['kept_table']}, which holds what was there.",
         )
 
 

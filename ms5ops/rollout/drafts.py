@@ -57,8 +57,9 @@ def needs_hypertable(state: State, table: str) -> tuple[str, ...]:
 
 def owner_of(state: State, relation: str) -> tuple[str, ...]:
     """The privilege to change a relation, in words."""
-    found = next((one for one in (*state.tables, *state.aggregates) if one.name == relation), None)
-    return (f"owner of {relation} ({found.owner})" if found and found.owner else f"owner of {relation}",)
+    owners = {one.name: one.owner for one in state.tables} | {one.name: one.owner for one in state.aggregates}
+    owner = owners.get(relation)
+    return (f"owner of {relation} ({owner})" if owner else f"owner of {relation}",)
 
 
 def obstacle(state: State, policy: PolicySet, name: str) -> str | None:

@@ -94,8 +94,9 @@ class View:
 
 @dataclass(frozen=True)
 class Chunks:
-    """Chunks of a hypertable or aggregate: how many, from where (``oldest`` to ``oldest_until`` is the first) to where, and which
-    the policy would take by now.
+    """Chunks of a hypertable or aggregate: how many, and from where to where.
+
+    ``oldest`` to ``oldest_until`` is the first of them. ``to_compress`` and ``to_drop``: what the policy would take by now.
     """
 
     total: int = 0

@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from typing import Any
 
 from ms5ops.observe.indexes import Index, read_indexes
@@ -12,14 +13,11 @@ from ms5ops.observe.server import Server, quoted
 from ms5ops.observe.settings import settings_from
 from ms5ops.observe.tables import tables_from
 from ms5ops.policy.document import PolicySet
-from ms5ops.policy.intervals import interval_sql
-from ms5ops.queries import query
+from ms5ops.rollout.aggregate_states import read_aggregate_states
 from ms5ops.rollout.records import (
-    AggregateState,
     Chunks,
     Column,
     Constraint,
-    Grant,
     IndexState,
     JobState,
     ProcedureState,
@@ -33,6 +31,7 @@ from ms5ops.rollout.records import (
     plain,
     revive,
 )
+from ms5ops.rollout.rows import grants, instant, interval_text, read_rows
 from ms5ops.rollout.twins import read_twins, require_temporary
 
 __all__ = ["State", "differences", "read_state", "state_from_json", "state_hash", "state_to_json"]
@@ -60,10 +59,10 @@ def read_state(server: Server, policy: PolicySet) -> State:
     Raises PrivilegeMissing where the role may not make temporary objects (definitions are compared by them),
     FeatureMissing on a standby, and what the server raises.
     """
-    able = _rows(server, "capabilities", schema=policy.schema_name)[0]
+    able = read_rows(server, "capabilities", schema=policy.schema_name)[0]
     require_temporary(able["may_make_temporary"], server.role)
     hypertables = server.rows("hypertables")
-    jobs = tuple(_job(row) for row in _rows(server, "policy_jobs"))
+    jobs = tuple(_job(row) for row in read_rows(server, "policy_jobs"))
     chunks = _chunks(server, policy, hypertables)
     settings = _settings(server)
     return State(
@@ -73,15 +72,15 @@ def read_state(server: Server, policy: PolicySet) -> State:
         edition=server.edition,
         reschedules=able["reschedules"],
         tables=_tables(server, policy, hypertables, chunks),
-        aggregates=_aggregates(server, policy, hypertables, chunks),
+        aggregates=read_aggregate_states(server, policy, hypertables, chunks, jobs),
         indexes=_indexes(server, policy, hypertables),
         jobs=jobs,
         views=_views(server, policy),
         procedures=tuple(
             ProcedureState(**{**row, "name": policy.qualified(row["name"])})
-            for row in _rows(server, "procedures", schema=policy.schema_name, names=[*policy.jobs])
+            for row in read_rows(server, "procedures", schema=policy.schema_name, names=[*policy.jobs])
         ),
-        database_settings=dict(row["setting"].split("=", 1) for row in _rows(server, "database_settings")),
+        database_settings=dict(row["setting"].split("=", 1) for row in read_rows(server, "database_settings")),
         server_settings=tuple(one for one in settings if one.name not in DATABASE_SETTINGS),
         settings=tuple(one for one in settings if one.name in DATABASE_SETTINGS),
         twins=read_twins(server, policy),
@@ -154,26 +153,14 @@ def _brief(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _rows(server: Server, name: str, **parameters: object) -> list[dict[str, Any]]:
-    return server.database.rows(query("rollout", name, server.version).sql, parameters)
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat()
-
-
-def _grants(rows: Iterable[Mapping[str, Any]] | None) -> tuple[Grant, ...]:
-    return tuple(Grant(**row) for row in rows or ())
-
-
-# Tables and aggregates ------------------------------------------------------------------------------------------------
+# Tables ------------------------------------------------------------------------------------------------
 
 
 def _tables(
     server: Server, policy: PolicySet, hypertables: list[dict[str, Any]], chunks: Mapping[tuple[str, str], Chunks]
 ) -> tuple[TableState, ...]:
     names = [*policy.tables]
-    rows = {row["name"]: row for row in _rows(server, "tables", schema=policy.schema_name, tables=names)}
+    rows = {row["name"]: row for row in read_rows(server, "tables", schema=policy.schema_name, tables=names)}
     known = {row["table_name"]: row for row in hypertables if row["schema_name"] == policy.schema_name}
     segments = {(row["hypertable_schema"], row["hypertable_name"]): row for row in server.rows("compression_settings")}
     found = []
@@ -209,14 +196,14 @@ def _table(
         referenced_by=tuple(Reference(**one) for one in row["referenced_by"] or ()),
         triggers=tuple(Trigger(**one) for one in row["triggers"] or ()),
         sequences=tuple(Sequence(**one) for one in row["sequences"] or ()),
-        grants=_grants(row["grants"]),
+        grants=grants(row["grants"]),
         views=tuple(
-            View(**{**one, "options": tuple(one["options"] or ()), "grants": _grants(one["grants"])})
+            View(**{**one, "options": tuple(one["options"] or ()), "grants": grants(one["grants"])})
             for one in row["views"] or ()
         ),
         time_column=hyper["time_column"] if hyper else None,
         dimensions=hyper["dimensions"] if hyper else 0,
-        chunk_interval=_interval(hyper["chunk_interval"]) if hyper else None,
+        chunk_interval=interval_text(hyper["chunk_interval"]) if hyper else None,
         compression_enabled=compressed,
         segment_by=tuple(segments["segment_by"]) if compressed and segments else (),
         order_by=tuple(segments["order_by"]) if compressed and segments else (),
@@ -227,18 +214,13 @@ def _table(
     )
 
 
-def _interval(value: timedelta | None) -> str | None:
-    return None if value is None else interval_sql(value)
-
-
 def _with_missing_times(server: Server, policy: PolicySet, name: str, table: TableState) -> TableState:
     """Rows without a time are counted where the column allows them: they keep a table from being converted."""
     column = table.column(policy.tables[name].time_column)
     if column is None or column.not_null:
         return table
-    sql = query("rollout", "rows_without_time", server.version).sql
-    sql = sql.replace("{relation}", quoted(policy.schema_name, name)).replace("{column}", quoted(column.name))
-    return revive(TableState, {**plain(table), "rows_without_time": server.database.rows(sql)[0]["rows"]})  # type: ignore[no-any-return]
+    names = {"relation": quoted(policy.schema_name, name), "column": quoted(column.name)}
+    return replace(table, rows_without_time=read_rows(server, "rows_without_time", names)[0]["rows"])
 
 
 def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]) -> dict[tuple[str, str], Chunks]:
@@ -249,7 +231,7 @@ def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
         if row["schema_name"] == policy.schema_name
     }
     grouped: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
-    for row in _rows(server, "chunk_ranges", schemas=[a for a, _ in wanted], tables=[b for _, b in wanted]):
+    for row in read_rows(server, "chunk_ranges", schemas=[a for a, _ in wanted], tables=[b for _, b in wanted]):
         grouped[row["hypertable_schema"], row["hypertable_name"]].append(row)
     found = {}
     for storage, name in wanted.items():
@@ -260,9 +242,9 @@ def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
         found[storage] = Chunks(
             total=len(rows),
             compressed=sum(row["is_compressed"] for row in rows),
-            oldest=_instant(rows[0]["range_start"]) if rows else None,
-            oldest_until=_instant(rows[0]["range_end"]) if rows else None,
-            newest=_instant(rows[-1]["range_end"]) if rows else None,
+            oldest=instant(rows[0]["range_start"]) if rows else None,
+            oldest_until=instant(rows[0]["range_end"]) if rows else None,
+            newest=instant(rows[-1]["range_end"]) if rows else None,
             to_compress=tuple(
                 f"{row['chunk_schema']}.{row['chunk_name']}"
                 for row in rows
@@ -273,115 +255,27 @@ def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
     return found
 
 
-def _aggregates(
-    server: Server, policy: PolicySet, hypertables: list[dict[str, Any]], chunks: Mapping[tuple[str, str], Chunks]
-) -> tuple[AggregateState, ...]:
-    rows = [row for row in server.rows("aggregates") if row["schema_name"] == policy.schema_name]
-    if not rows:
-        return ()
-    known = {(row["schema_name"], row["table_name"]): row for row in hypertables}
-    texts = {
-        (row["schema_name"], row["view_name"]): row["definition"] for row in _rows(server, "aggregate_definitions")
-    }
-    views = {row["name"]: row for row in _rows(server, "views", schema=policy.schema_name, views=[])}
-    segments = {(row["hypertable_schema"], row["hypertable_name"]): row for row in server.rows("compression_settings")}
-    gaps: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in _rows(server, "unfilled"):
-        gaps[row["storage_name"]].append(row)
-    found = []
-    for row in rows:
-        name, source = f"{row['schema_name']}.{row['view_name']}", f"{row['source_schema']}.{row['source_name']}"
-        hyper, view = known[row["schema_name"], row["view_name"]], views[row["view_name"]]
-        storage = (row["storage_schema"], row["storage_name"])
-        setting = segments.get(storage) if hyper["compression_enabled"] else None
-        reads = known.get((row["source_schema"], row["source_name"]))
-        oldest, gap = _gap(server, policy, row, reads, gaps[row["storage_name"]], chunks)
-        found.append(
-            AggregateState(
-                name=name,
-                source=source,
-                definition=texts[row["schema_name"], row["view_name"]],
-                owner=view["owner"],
-                materialized_only=row["materialized_only"],
-                chunk_interval=_interval(hyper["chunk_interval"]),
-                compression_enabled=hyper["compression_enabled"],
-                segment_by=tuple(setting["segment_by"]) if setting else (),
-                order_by=tuple(setting["order_by"]) if setting else (),
-                comment=view["comment"],
-                grants=_grants(view["grants"]),
-                used_by=tuple(view["used_by"]),
-                storage=f"{storage[0]}.{storage[1]}",
-                unfilled_from=_instant(gap),
-                source_oldest=_instant(oldest),
-                chunks=chunks.get(storage, Chunks()),
-            )
-        )
-    return tuple(found)
-
-
-def _gap(
-    server: Server,
-    policy: PolicySet,
-    row: Mapping[str, Any],
-    source: Mapping[str, Any] | None,
-    gaps: list[dict[str, Any]],
-    chunks: Mapping[tuple[str, str], Chunks],
-) -> tuple[datetime | None, datetime | None]:
-    """The oldest row of the source, and the first instant from there on that is unfilled and that no policy will fill.
-
-    The source is read only where one of its chunks may lie in a gap.
-    """
-    wanted = policy.aggregates.get(row["view_name"])
-    if wanted is None or source is None or not gaps:
-        return None, None
-    own = chunks.get((source["storage_schema"], source["storage_name"]), Chunks())
-    until = server.read_at - max(wanted.start_offset or _CENTURIES, timedelta(days=1))
-    if wanted.start_offset is None and chunks.get((row["storage_schema"], row["storage_name"]), Chunks()).total:
-        return None, None  # its policy refreshes from the beginning
-    if wanted.start_offset is None:
-        until = server.read_at
-    since = None if own.oldest is None else datetime.fromisoformat(own.oldest)
-    if since is None or not any(gap["first_at"] < until and gap["last_at"] >= since for gap in gaps):
-        return None, None
-    oldest = _oldest_row(server, source, own)
-    if oldest is None:
-        return None, None
-    bucket = wanted.bucket
-    # The bucket that holds the oldest row may have lost rows to retention: it is not for a refresh to rebuild.
-    open_gaps = [max(gap["first_at"], oldest) for gap in gaps if gap["last_at"] >= oldest + bucket]
-    first = min(open_gaps, default=None)
-    return oldest, first if first is not None and first < until else None
-
-
-def _oldest_row(server: Server, source: Mapping[str, Any], own: Chunks) -> datetime | None:
-    """The least time of a hypertable: below the end of its first chunk, so that no other is read."""
-    sql = query("rollout", "oldest_row", server.version).sql
-    sql = sql.replace("{relation}", quoted(source["storage_schema"], source["storage_name"]))
-    sql = sql.replace("{column}", quoted(source["time_column"]))
-    found: datetime | None = server.database.rows(sql, {"until": own.oldest_until})[0]["oldest"]
-    return found
-
-
 # Indexes, jobs, views, settings ---------------------------------------------------------------------------------------
 
 
 def _indexes(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]) -> tuple[IndexState, ...]:
     tables = tables_from(hypertables, [], None, policy.schema_name)
-    comments = {row["index_name"]: row["comment"] for row in _rows(server, "index_comments", schema=policy.schema_name)}
+    found = read_rows(server, "index_comments", schema=policy.schema_name)
+    comments = {row["index_name"]: row["comment"] for row in found}
     storage = {table.qualified: table.storage_name for table in tables}
     names = {policy.qualified(name) for name in policy.tables} | {
         table.qualified
         for table in tables
         if table.kind == "continuous aggregate" and table.schema == policy.schema_name
     }
-    found = []
-    for one in read_indexes(server, tables).indexes:
+    states = [
+        _index(one, comments)
+        for one in read_indexes(server, tables).indexes
         # An aggregate's own indexes carry the id of its storage in their names, and come back with it.
-        if one.table in names and not (
-            one.table_kind == "continuous aggregate" and one.name.startswith(storage[one.table])
-        ):
-            found.append(_index(one, comments))
-    return tuple(sorted(found, key=lambda one: (one.table, one.name)))
+        if one.table in names
+        and not (one.table_kind == "continuous aggregate" and one.name.startswith(storage[one.table]))
+    ]
+    return tuple(sorted(states, key=lambda one: (one.table, one.name)))
 
 
 def _index(one: Index, comments: Mapping[str, str]) -> IndexState:
@@ -421,16 +315,16 @@ def _job(row: Mapping[str, Any]) -> JobState:
         retry_period=row["retry_period"],
         scheduled=row["scheduled"],
         fixed_schedule=row["fixed_schedule"],
-        initial_start=_instant(row["initial_start"]),
+        initial_start=instant(row["initial_start"]),
         timezone=row["timezone"],
         config=config,
         job_id=row["job_id"],
-        next_start=_instant(row["next_start"]),
+        next_start=instant(row["next_start"]),
     )
 
 
 def _views(server: Server, policy: PolicySet) -> tuple[View, ...]:
-    rows = _rows(server, "views", schema=policy.schema_name, views=[*policy.views, *policy.aggregates])
+    rows = read_rows(server, "views", schema=policy.schema_name, views=[*policy.views, *policy.aggregates])
     return tuple(
         View(
             name=policy.qualified(row["name"]),
@@ -438,7 +332,7 @@ def _views(server: Server, policy: PolicySet) -> tuple[View, ...]:
             owner=row["owner"],
             comment=row["comment"],
             options=tuple(row["options"]),
-            grants=_grants(row["grants"]),
+            grants=grants(row["grants"]),
             used_by=tuple(row["used_by"]),
         )
         for row in rows

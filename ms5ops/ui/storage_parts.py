@@ -170,7 +170,7 @@ def key_figures(found: Material) -> None:
         st.metric(
             "Arrives per month",
             units.bytes_text(bytes_per_month(arrivals)),
-            delta=None if change is None else f"{change * 100:+.0f} % rows in a week",
+            delta=None if change is None else f"rows in a week: {units.change_text(change)}",
             delta_color="off",
             delta_arrow="auto" if change and abs(change) >= 0.005 else "off",
             border=True,

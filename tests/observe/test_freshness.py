@@ -109,8 +109,8 @@ def test_the_numbers_at_the_head() -> None:
     assert (found.size_bytes, found.rows) == (15_000_000, 3000)
     nothing = summary([])
     assert (nothing.judged, nothing.worst, nothing.size_bytes) == (0, None, None)
-    assert len(missing_aggregates([])) == 8
-    assert len(missing_aggregates([aggregate()])) == 7
+    assert len(missing_aggregates([])) == 9
+    assert len(missing_aggregates([aggregate()])) == 8
 
 
 def test_hierarchy_runs_from_left_to_right_and_branches_downwards() -> None:

@@ -18,7 +18,7 @@ from ms5ops.observe.overview import Overview, Reading, as_plain, reading, to_jso
 from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server
 from ms5ops.observe.settings import settings_from
-from ms5ops.observe.tables import EXPECTED_TABLES, DatabaseSize
+from ms5ops.observe.tables import DatabaseSize, expected_tables
 from tests.observe.examples import (
     DAY,
     HOUR,
@@ -58,7 +58,7 @@ def value(anything: Any) -> Reading[Any]:
 
 def overview(**changed: Any) -> Overview:
     """A server on which all is well; changes are values, readings or errors by section."""
-    tables = tuple(table(name=one.name, chunk_interval=one.chunk_interval) for one in EXPECTED_TABLES)
+    tables = tuple(table(name=one.name, chunk_interval=one.chunk_interval) for one in expected_tables())
     qualified = [one.qualified for one in tables]
     values: dict[str, Any] = {
         "settings": settings_from([], "factory_telemetry"),
@@ -71,7 +71,7 @@ def overview(**changed: Any) -> Overview:
         "compression": tuple(compression(table=name) for name in qualified),
         "retention": tuple(retention(table=name) for name in qualified),
         "aggregates": tuple(
-            aggregate(aggregate=f"factory_telemetry.{name}") for one in EXPECTED_TABLES for name in one.aggregates
+            aggregate(aggregate=f"factory_telemetry.{name}") for one in expected_tables() for name in one.aggregates
         ),
         "indexes": IndexReading((index(),), NOW - 30 * DAY),
         "activity": NO_ACTIVITY,
@@ -165,14 +165,14 @@ def test_what_is_found(changed: dict[str, Any], expected: dict[str, str]) -> Non
 
 
 def test_legacy_tables_are_one_finding_and_nothing_about_policies_is_called_fine() -> None:
-    plain = tuple(table(name=one.name, kind="plain table") for one in EXPECTED_TABLES)
+    plain = tuple(table(name=one.name, kind="plain table") for one in expected_tables())
     found = findings(overview(tables=plain, compression=(), retention=(), aggregates=()))
     assert [one.key for one in problems(found)] == ["tables.plain"]
     assert not {"policies.ok", "compression.ok", "retention.ok", "aggregates.ok"} & {one.key for one in found}
 
 
 def test_an_empty_database() -> None:
-    missing = tuple(table(name=one.name, kind="missing") for one in EXPECTED_TABLES)
+    missing = tuple(table(name=one.name, kind="missing") for one in expected_tables())
     found = findings(overview(tables=missing, compression=(), retention=(), aggregates=(), jobs=()))
     assert [one.key for one in problems(found)] == ["tables.missing"]
 
@@ -214,7 +214,7 @@ def test_worst_first() -> None:
 
 
 def test_every_finding_has_a_next_step() -> None:
-    legacy = tuple(table(name=one.name, kind="plain table") for one in EXPECTED_TABLES)
+    legacy = tuple(table(name=one.name, kind="plain table") for one in expected_tables())
     for one in problems(findings(overview(tables=legacy, jobs=(job(last_succeeded=False),)))):
         assert one.remedy
         assert one.evidence

@@ -6,7 +6,7 @@ import pytest
 
 from ms5ops.observe import chunks as chunk_module
 from ms5ops.observe.chunks import DTYPES, GROWTH_DTYPES, daily_growth, day_shares, of_table, plain_growth
-from ms5ops.observe.tables import EXPECTED_NAMES, PlainGrowth, expected_table, table_named, tables_from
+from ms5ops.observe.tables import PlainGrowth, expected_names, expected_table, table_named, tables_from
 from tests.observe.examples import DAY, HOUR, METRICS, NOW, chunk, chunks, compressed, table
 
 SCHEMA = "factory_telemetry"
@@ -27,12 +27,12 @@ def plain_row(name: str) -> dict[str, Any]:
 
 def test_an_empty_database_misses_all_five_tables() -> None:
     found = tables_from([], [], chunks(), SCHEMA)
-    assert [(one.name, one.kind) for one in found] == [(name, "missing") for name in EXPECTED_NAMES]
+    assert [(one.name, one.kind) for one in found] == [(name, "missing") for name in expected_names()]
     assert found[0].size_bytes is None
 
 
 def test_legacy_tables_are_plain_and_keep_their_size() -> None:
-    found = tables_from([], [plain_row(name) for name in EXPECTED_NAMES], chunks(), SCHEMA)
+    found = tables_from([], [plain_row(name) for name in expected_names()], chunks(), SCHEMA)
     assert {one.kind for one in found} == {"plain table"}
     assert (found[0].size_bytes, found[0].uncompressed_bytes, found[0].rows) == (9, 9, 5)
 

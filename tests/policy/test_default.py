@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ms5ops import paths
-from ms5ops.observe.tables import EXPECTED_TABLES
+from ms5ops.observe.tables import expected_names, expected_tables
 from ms5ops.policy import ms5_schema
 from ms5ops.policy.document import AggregatePolicy, IndexPolicy, PolicySet, UserJobPolicy, ViewPolicy, load_policy
 from ms5ops.policy.intervals import interval_sql, parse_interval
@@ -27,18 +27,30 @@ def rows(script: str, pattern: str) -> list[tuple[str, ...]]:
     return found
 
 
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MATRIX = {
+    # Phase 4's hypertable matrix: time column, chunk, segment by, compress after, retain for.
+    "metric_hist": ("ts", HOUR, ("metric_def_id",), 7 * DAY, 90 * DAY),
+    "oee_calculations": ("calculation_time", DAY, ("line_id", "equipment_code"), 7 * DAY, 365 * DAY),
+    "energy_consumption": ("consumption_time", DAY, ("equipment_code",), 14 * DAY, 365 * DAY),
+    "production_kpis": ("created_at", DAY, ("line_id",), 7 * DAY, 365 * DAY),
+    "production_context_history": ("changed_at", DAY, ("equipment_code",), 30 * DAY, 730 * DAY),
+}
+
+
 def test_tables_are_the_matrix(policy: PolicySet) -> None:
     found = {
         table.name: (table.time_column, table.chunk_interval, table.segment_by, table.compress_after, table.drop_after)
         for table in policy.tables.values()
     }
-    assert found == {
-        table.name: (table.time_column, table.chunk_interval, table.segment_by, table.compress_after, table.drop_after)
-        for table in EXPECTED_TABLES
-    }
-    assert {str(item) for table in policy.tables.values() for item in table.order_by} == {
-        f"{table.time_column} DESC" for table in EXPECTED_TABLES
-    }
+    assert found == MATRIX
+    assert [table.time_order for table in policy.tables.values()] == [f"{one[0]} DESC" for one in MATRIX.values()]
+
+
+def test_readings_expect_what_the_policy_says(policy: PolicySet) -> None:
+    assert expected_names() == tuple(MATRIX)
+    aggregates = [name for table in expected_tables() for name in table.aggregates]
+    assert sorted(aggregates) == sorted(policy.aggregates)
 
 
 def test_hypertables_as_script_1_makes_them(policy: PolicySet) -> None:

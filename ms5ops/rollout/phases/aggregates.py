@@ -90,7 +90,9 @@ def _to_make_anew(
         strangers = [one for one in readers if one.partition(".")[2] not in reasons]
         if strangers or actual.used_by:
             others = ", ".join((*strangers, *actual.used_by))
-            draft.note("cannot", actual.name, f"{reasons[name].capitalize()}, but {others} depends on it: drop that first.")
+            draft.note(
+                "cannot", actual.name, f"{reasons[name].capitalize()}, but {others} depends on it: drop that first."
+            )
             del reasons[name]
     return reasons
 
@@ -214,5 +216,3 @@ def _with_known_requirements(operations: list[Operation]) -> list[Operation]:
         replace(one, requires=tuple(key for key in one.requires if not key.startswith("05.") or key in keys))
         for one in operations
     ]
-
-

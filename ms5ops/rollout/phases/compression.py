@@ -1,6 +1,8 @@
 # ruff: noqa: S608 - generating SQL is its purpose; every value goes through sql_text
 """Phase 2: compression settings, policies, and the backlog that a new policy finds."""
 
+from dataclasses import replace
+
 from ms5ops import units
 from ms5ops.policy.document import PolicySet, TablePolicy
 from ms5ops.policy.intervals import interval_sql
@@ -24,7 +26,7 @@ tried: 2.11.2 refuses, 2.23 does not."""
 
 
 def compression(state: State, policy: PolicySet) -> Draft:
-    """Settings and policy of each table; the backlog is compressed once, later ones are the policy's."""
+    """Settings, backlog and policy of each table; what comes later is the policy's to compress."""
     draft = Draft()
     if state.edition == "apache":
         draft.note("cannot", "phase 2", "The Apache edition of TimescaleDB has no compression.")
@@ -53,9 +55,12 @@ def compression(state: State, policy: PolicySet) -> Draft:
             requires=(*needs_hypertable(state, wanted.name), *((settings.key,) if settings else ())),
             draft=draft,
         )
-        draft.add(job)
         if job is not None:
-            draft.add(_backlog(state, table, wanted, job.requires))
+            # Before the policy, whose job would start at once and be in the way.
+            backlog = _backlog(state, table, wanted, job.requires)
+            draft.add(backlog)
+            job = job if backlog is None else replace(job, requires=(*job.requires, backlog.key))
+        draft.add(job)
     return draft
 
 
@@ -78,7 +83,9 @@ def _settings(state: State, table: TableState, wanted: TablePolicy, draft: Draft
     segment, order = segments(state, table, wanted), tuple(map(ordered, wanted.order_by))
     if segment != wanted.segment_by:
         more = ", ".join(column for column in segment if column not in wanted.segment_by)
-        draft.note("remark", table.name, f"Segmented by {more} too: this version wants all foreign keys among the segments.")
+        draft.note(
+            "remark", table.name, f"Segmented by {more} too: this version wants all foreign keys among the segments."
+        )
     if table.compression_enabled and (table.segment_by, table.order_by) == (segment, order):
         return None
     described = f"segment by {', '.join(segment) or 'nothing'}, order by {', '.join(order)}"
@@ -107,9 +114,14 @@ def _settings(state: State, table: TableState, wanted: TablePolicy, draft: Draft
         inverse=Inverse((_set(table.name, table.segment_by, table.order_by),))
         if table.compression_enabled
         else Inverse(
-            (decompress(table.name), f"ALTER TABLE {table.name} SET (timescaledb.compress = false)"), transactional=False
+            (decompress(table.name), f"ALTER TABLE {table.name} SET (timescaledb.compress = false)"),
+            transactional=False,
         ),
-        before={"enabled": table.compression_enabled, "segment_by": list(table.segment_by), "order_by": list(table.order_by)},
+        before={
+            "enabled": table.compression_enabled,
+            "segment_by": list(table.segment_by),
+            "order_by": list(table.order_by),
+        },
         requires=needs_hypertable(state, wanted.name),
         privileges=owner_of(state, table.name),
     )
@@ -177,6 +189,6 @@ def _backlog(state: State, table: TableState, wanted: TablePolicy, requires: tup
             basis=f"{units.bytes_text(BYTES_A_SECOND)}/s; one chunk's copy at a time",
         ),
         steps=Steps("compress", {"hypertable": table.name, "older_than": after}),
-        requires=(*requires, f"02.{wanted.name}.compression_policy"),
+        requires=requires,
         privileges=owner_of(state, table.name),
     )

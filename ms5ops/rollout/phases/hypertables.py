@@ -13,7 +13,10 @@ from ms5ops.rollout.way_back import plain_again
 ROWS_A_SECOND = 50_000
 """About what INSERT ... SELECT into new chunks takes in on the embedded engine (20,000 to 80,000); servers do more."""
 
-_AUTOVACUUM = {"vacuum_scale_factor": "autovacuum_vacuum_scale_factor", "analyze_scale_factor": "autovacuum_analyze_scale_factor"}
+_AUTOVACUUM = {
+    "vacuum_scale_factor": "autovacuum_vacuum_scale_factor",
+    "analyze_scale_factor": "autovacuum_analyze_scale_factor",
+}
 
 
 def hypertables(state: State, policy: PolicySet) -> Draft:
@@ -22,7 +25,9 @@ def hypertables(state: State, policy: PolicySet) -> Draft:
     for wanted in policy.active_tables:
         table, reason = state.table(wanted.name), obstacle(state, policy, wanted.name)
         if reason is not None:
-            draft.note("cannot", table.name, f"It does not become a hypertable, nor gets anything that needs one: {reason}.")
+            draft.note(
+                "cannot", table.name, f"It does not become a hypertable, nor gets anything that needs one: {reason}."
+            )
         elif table.kind == "plain":
             draft.add(_convert(state, table, wanted))
         elif span(table.chunk_interval) != wanted.chunk_interval:
@@ -145,7 +150,8 @@ def _autovacuum(state: State, table: TableState, wanted: TablePolicy) -> Operati
             f" WHERE c.oid = {literal(table.name)}::regclass AND "
             + "("
             + " OR ".join(
-                f"o.option_name = {literal(key)} AND o.option_value::float8 = {value:g}" for key, value in differing.items()
+                f"o.option_name = {literal(key)} AND o.option_value::float8 = {value:g}"
+                for key, value in differing.items()
             )
             + ")",
             str(len(differing)),
@@ -163,5 +169,3 @@ def _is_number(text: str | None, value: float) -> bool:
         return text is not None and float(text) == value
     except ValueError:
         return False
-
-

@@ -31,7 +31,9 @@ def indexes(state: State, policy: PolicySet) -> Draft:
         if obstacle(state, policy, wanted.table) is not None:
             continue
         if wanted.window is not None and state.edition == "apache":
-            draft.note("cannot", wanted.name, "The Apache edition has no jobs, and without one its cut-off would stand still.")
+            draft.note(
+                "cannot", wanted.name, "The Apache edition has no jobs, and without one its cut-off would stand still."
+            )
             continue
         if wanted.name not in state.twins.indexes:
             reason = state.twins.problems.get(wanted.name)
@@ -246,4 +248,3 @@ def _source(sql: str) -> str:
     match = re.search(r"AS\s+(\$\w*\$)(.*)\1", sql, re.DOTALL)
     assert match is not None  # noqa: S101 - the policy has checked the form
     return match[2]
-

@@ -10,7 +10,12 @@ from ms5ops.rollout.records import JobState, State, plain
 from ms5ops.rollout.sql_text import literal, split
 
 _LOCK = Lock("ROW EXCLUSIVE", "TimescaleDB's table of jobs", "a moment")
-_POLICY = {"compression": "compression policy", "retention": "retention policy", "refresh": "refresh policy", "user": "job"}
+_POLICY = {
+    "compression": "compression policy",
+    "retention": "retention policy",
+    "refresh": "refresh policy",
+    "user": "job",
+}
 
 
 def job_operation(
@@ -31,7 +36,9 @@ def job_operation(
     """
     found = _jobs(state, wanted)
     for other in found[1:]:
-        draft.note("drift", wanted.target, f"A second {_POLICY[wanted.kind]} (job {other.job_id}: {dict(other.config)}).")
+        draft.note(
+            "drift", wanted.target, f"A second {_POLICY[wanted.kind]} (job {other.job_id}: {dict(other.config)})."
+        )
     job = found[0] if found else None
     changed = add(wanted) if job is None else change(state, wanted, job, wanted.first_run if holds else None)
     if changed is None:
@@ -103,7 +110,8 @@ def _jobs(state: State, wanted: WantedJob) -> list[JobState]:
 
 def _describe(wanted: WantedJob) -> str:
     parts = [
-        f"{name} {interval_sql(value) if hasattr(value, 'total_seconds') else value}" for name, value in wanted.config.items()
+        f"{name} {interval_sql(value) if hasattr(value, 'total_seconds') else value}"
+        for name, value in wanted.config.items()
     ]
     parts.append(f"every {interval_sql(wanted.every)}")
     if wanted.start is not None:

@@ -2,12 +2,13 @@
 -- about: The indexes of the table, without those that a conversion makes for itself. leads: its first column.
 -- timescaledb: >=2.11
 -- params: schema, table
--- columns: name text; definition text; head text; of_constraint boolean; valid boolean; clustered boolean; comment text; leads text; btree boolean; partial boolean
+-- columns: name text; definition text; head text; on_clause text; of_constraint boolean; valid boolean; clustered boolean; comment text; leads text; btree boolean; partial boolean
 -- budget_ms: 40
 SELECT
     i.relname::text AS name,
     pg_get_indexdef(x.indexrelid) AS definition,
-    format('CREATE %sINDEX %I ON %I.%I ', CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END, i.relname, n.nspname, c.relname) AS head,
+    format('CREATE %sINDEX %I', CASE WHEN x.indisunique THEN 'UNIQUE ' ELSE '' END, i.relname) AS head,
+    format(' ON %I.%I ', n.nspname, c.relname) AS on_clause,
     EXISTS (SELECT FROM pg_constraint o WHERE o.conindid = x.indexrelid AND o.conrelid = x.indrelid) AS of_constraint,
     x.indisvalid AS valid,
     x.indisclustered AS clustered,

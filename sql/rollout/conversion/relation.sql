@@ -20,8 +20,13 @@ SELECT
     c.relreplident::text AS replica_identity,
     c.relacl IS NULL AS default_grants,
     h.hypertable_name IS NOT NULL AS is_hypertable,
-    CASE WHEN c.reltuples >= 0 AND c.relpages > 0 THEN c.reltuples::bigint
-        ELSE coalesce(pg_stat_get_live_tuples(c.oid), 0) END AS rows,
+    CASE
+        WHEN h.hypertable_name IS NOT NULL
+            THEN (SELECT coalesce(sum(greatest(k.reltuples, 0)), 0) FROM pg_inherits i JOIN pg_class k ON k.oid = i.inhrelid
+                WHERE i.inhparent = c.oid)::bigint
+        WHEN c.reltuples >= 0 AND c.relpages > 0 THEN c.reltuples::bigint
+        ELSE coalesce(pg_stat_get_live_tuples(c.oid), 0)
+    END AS rows,
     pg_total_relation_size(c.oid) + coalesce(
         (SELECT sum(pg_total_relation_size(i.inhrelid)) FROM pg_inherits i WHERE i.inhparent = c.oid), 0)::bigint AS size_bytes
 FROM pg_class c

@@ -287,7 +287,7 @@ _REMEDIES: dict[str, tuple[type[ServerError], str, str]] = {
     "42501": (
         PrivilegeMissing,
         "The role {user} lacks a privilege: {message}.",
-        "Grant it (README, “Connect to a server”) or use another role.",
+        "Grant it (README, “Your own server”) or use another role.",
     ),
     "3F000": (FeatureMissing, "A schema is missing: {message}.", "Check the environment's database and schema."),
     "42P01": (FeatureMissing, "An object is missing: {message}.", "Check the environment's database and schema."),
@@ -309,6 +309,32 @@ _REMEDIES: dict[str, tuple[type[ServerError], str, str]] = {
     ),
 }
 
+
+# For a connection that was refused the driver gives no SQLSTATE: part of the server's message, what happened, next
+# step.
+_REFUSALS = (
+    ("password authentication failed", *_REMEDIES["28P01"][1:]),
+    (
+        "no password supplied",
+        "The server asks {user} for a password, and none is configured.",
+        "Export DB_PASSWORD, or name password_env or password_file in ms5ops.toml.",
+    ),
+    (
+        "no pg_hba.conf entry",
+        "The server admits no {address} from here: {message}.",
+        "Ask its administrator (pg_hba.conf).",
+    ),
+    (
+        "does not support SSL",
+        "The server does not offer TLS, which sslmode asks for.",
+        "Set sslmode, or enable TLS there.",
+    ),
+    ("certificate", "The server's certificate was not accepted: {message}.", "Check sslmode and the root certificate."),
+    ("too many clients", *_REMEDIES["53300"][1:]),
+    ("remaining connection slots", *_REMEDIES["53300"][1:]),
+    ("does not exist", "{address} is not there: {message}.", "Check the names of the database and the role."),
+    ("could not translate host name", "The host of {address} is not known.", "Check its name."),
+)
 
 _CONFLICTS = ("55P03", "40P01", "40001")
 """A lock not had in time, a deadlock, a serialisation failure."""
@@ -341,6 +367,10 @@ def _translate(error: DBAPIError, target: Target, changing: bool = False) -> Ser
         values = {"user": target.user, "address": target.address, "message": message}
         return kind(happened.format_map(values), next_step)
     if state is None and isinstance(error, OperationalError):
+        for part, happened, next_step in _REFUSALS:
+            if part in message:
+                values = {"user": target.user, "address": target.address, "message": message}
+                return ServerUnreachable(happened.format_map(values), next_step)
         return ServerUnreachable(
             f"No connection to {target.address}: {message}.",
             "Check that the server runs and that host, port, database and role are right.",

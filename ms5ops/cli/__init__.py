@@ -1,7 +1,7 @@
 """The command line: everything that a page does, headless. stdout is data, stderr is narration.
 
 Exit codes: 0 done, 1 done and something is wrong (a critical finding), 2 not done (bad usage, no server,
-no privilege), 130 interrupted.
+no privilege), 3 a plan with changes, 130 interrupted.
 """
 
 import sys
@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from ms5ops import __version__
-from ms5ops.cli import environments, run, sandbox, status
+from ms5ops.cli import apply, environments, plan, run, sandbox, status
 from ms5ops.errors import Ms5opsError
 
 EXIT_DONE = 0
@@ -31,6 +31,12 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)
 app.command("environments")(environments.environments)
+app.command("apply")(apply.apply)
+app.command("rollback")(apply.rollback)
+app.command("deployments")(apply.deployments)
+app.add_typer(apply.check_app, name="check")
+app.command("plan")(plan.plan)
+app.command("lint")(plan.lint_policy)
 
 
 def _show_version(wanted: bool) -> None:

@@ -42,7 +42,7 @@ class Conditions:
             stop=self.stop,
             report=self.report,
             total=total,
-            open_session=database.session,
+            open_database=lambda: database,
             window=self.window,
             clock=self.clock,
             free_bytes=self.free_bytes,

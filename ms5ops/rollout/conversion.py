@@ -206,10 +206,12 @@ class _Conversion:
             work.step("order", order_index=name)
             work.record["order_index"] = name
             work.report(0.02, "Building an index in time order")
+            # The embedded engine cannot build concurrently ("tuple concurrently updated"), and has no one to keep waiting.
+            how = "" if work.server["embedded"] else "CONCURRENTLY "
             self._build(
                 definition.schema,
                 name,
-                f"CREATE INDEX CONCURRENTLY {identifier(name)} ON {definition.name}"
+                f"CREATE INDEX {how}{identifier(name)} ON {definition.name}"
                 f" ({identifiers([self.request.time_column, *self.copy.rows.keys])})",
             )
         work.step("capture")

@@ -327,7 +327,7 @@ class Copy:
             # TRUNCATE waits for all writers and keeps them out: what the log holds before it is void.
             work.session.run(f"TRUNCATE TABLE {rows.target}")
             work.run("log_tail", log=rows.log, through=head["emptied"])
-            return int(head["rows"])
+            return self.round(most)
         names = [name for name, _ in rows.log_types if name != "t"]
         work.run(
             "keys_take",

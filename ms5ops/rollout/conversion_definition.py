@@ -401,12 +401,15 @@ def references(definition: Definition) -> tuple[list[str], list[str]]:
     return off, on
 
 
-def statistics(definition: Definition, suffix: str) -> list[str]:
-    """Gives the extended statistics to the table of that name; the predecessor's get a suffix."""
+def statistics(definition: Definition, kept_schema: str, suffix: str) -> list[str]:
+    """Gives the extended statistics to the table of that name; the predecessor's go with it, or get a suffix."""
     statements = []
     for row in definition.statistics_objects:
         name = qualified(row["schema_name"], row["name"])
-        statements.append(f"ALTER STATISTICS {name} RENAME TO {identifier(suffixed(row['name'], suffix))}")
+        if kept_schema == definition.schema:
+            statements.append(f"ALTER STATISTICS {name} RENAME TO {identifier(suffixed(row['name'], suffix))}")
+        else:
+            statements.append(f"ALTER STATISTICS {name} SET SCHEMA {identifier(kept_schema)}")
         statements.append(row["definition"])
         if row["comment"]:
             statements.append(f"COMMENT ON STATISTICS {name} IS {literal(row['comment'])}")

@@ -112,7 +112,7 @@ class _Swap:
             *(self._rename_away() if kept_in_place else self._move_away()),
             f"ALTER TABLE {work_table} SET SCHEMA {identifier(definition.schema)}",
             *self._sequences_after(),
-            *definitions.statistics(definition, SUFFIX),
+            *definitions.statistics(definition, record["kept_schema"], SUFFIX),
             *definitions.triggers(definition, definition.schema),
             *definitions.views(definition),
             *on,
@@ -210,8 +210,9 @@ def _comparable(definition: Definition, part: str, request: Request) -> object:
         return [row for row in rows if row[name] != key or key is None]
     if part == "sequences":
         return [{**row, "name": row["name"] if not row["identity"] else ""} for row in rows]
-    if part == "grants" and definition.relation["default_grants"]:
-        return []
+    if part == "grants":
+        names = ("column_name", "grantee", "privilege", "grantable")
+        return sorted(str([row[name] for name in names]) for row in rows if not definition.relation["default_grants"])
     if part == "referencing":
         return [(row["schema_name"], row["table_name"], row["name"], row["columns"]) for row in rows]
     return rows

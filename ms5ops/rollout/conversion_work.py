@@ -86,12 +86,18 @@ class Work:
     def __init__(self, session: Session, limits: Limits, report: Report) -> None:
         self.session = session
         self.limits = limits
-        self.report = report
+        self._report = report
+        self._share = 0.0
         self.record: Row = {}
         self.token = str(uuid4())
         self.server: Row = {}
         for setting in _SETTINGS:
             session.run(setting)
+
+    def report(self, share: float, text: str) -> None:
+        """Tell how much is done, 0 to 1, and what is being done."""
+        self._share = max(self._share, min(share, 1.0))
+        self._report(self._share, text)
 
     # Statements --------------------------------------------------------------------------------------------
 
@@ -122,7 +128,7 @@ class Work:
         """
         bound = self.limits.lock_timeout_ms if lock_timeout_ms is None else lock_timeout_ms
         with self.session.transaction(lock_timeout_ms=bound):
-            if repeatable:
+            if repeatable and not self.server["embedded"]:  # that one runs a transaction at a time anyway
                 self.session.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             self.limits.fence(self.session)
             rows = self.ask("record_lock", id=self.record["id"], token=self.token)
@@ -159,7 +165,8 @@ class Work:
             tries += 1
             try:
                 return attempt()
-            except StatementConflict as error:
+            except StatementConflict as conflict:
+                error = conflict
                 spent = time.monotonic() - began
                 if spent >= self.limits.retry_budget_s:
                     raise RolloutError(
@@ -168,6 +175,7 @@ class Work:
                         "Nothing is lost: see on Health who holds the lock, then resume.",
                     ) from error
                 wait = min(pause * random.uniform(0.5, 1.5), self.limits.retry_budget_s - spent)
+            self.report(self._share, f"Try {tries}: {error.happened} Again in {duration_text(wait)}")
             self.limits.wait(wait)
             between()
             pause = min(pause * 2, self.limits.backoff_most_s)
@@ -227,7 +235,7 @@ class Work:
         try:
             self.ask("record_release", id=self.record["id"], token=self.token)
         except ServerError as error:
-            self.report(1.0, f"The conversion's row could not be released: {error.happened}")
+            self.report(self._share, f"The conversion's row could not be released: {error.happened}")
 
     def alive(self, record: Row) -> bool:
         """Whether the holder of a conversion still lives: by its process here, by its signs of life elsewhere."""

@@ -161,7 +161,7 @@ def _one(run: Run, row: OperationRow) -> None:
 
 
 def _proved(run: Run, row: OperationRow) -> None:
-    verify(run.session, row)
+    verify(run.session, row.operation)
     run.done(row)
 
 

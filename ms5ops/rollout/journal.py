@@ -40,16 +40,18 @@ class Reader(Protocol):
 
 
 class PlanLike(Protocol):
-    """What is applied: operations in executable order, and the hashes of the state and policy they come from."""
+    """What is applied: operations in executable order, advice to check after them, and the hashes of its origin."""
 
     @property
     def operations(self) -> Sequence[Operation]: ...
+    @property
+    def advice(self) -> Sequence[Operation]: ...
     @property
     def state_hash(self) -> str: ...
     @property
     def policy_hash(self) -> str: ...
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, with a list ``operations`` of what ``Operation.to_json`` gives."""
+        """As JSON values, with lists ``operations`` and ``advice`` of what ``Operation.to_json`` gives."""
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,7 @@ def documents(reader: Reader, deployment: UUID) -> tuple[dict[str, Any], Any]:
 def operations(reader: Reader, deployment: UUID) -> tuple[OperationRow, ...]:
     """The operations of a deployment in their order."""
     plan, _ = documents(reader, deployment)
-    known = {values["key"]: Operation.from_json(values) for values in plan["operations"]}
+    known = {values["key"]: Operation.from_json(values) for values in [*plan["operations"], *plan["advice"]]}
     return tuple(
         OperationRow(
             operation=known[row["key"]],
@@ -334,7 +336,7 @@ def begin(
             plan=json.dumps(document, default=str), plan_hash=plan_hash(document), state_hash=plan.state_hash,
             policy_hash=plan.policy_hash, before_state=json.dumps(before_state, default=str), note=note,
         )  # fmt: skip
-        for ordinal, operation in enumerate(plan.operations, start=1):
+        for ordinal, operation in enumerate([*plan.operations, *plan.advice], start=1):
             _rows(
                 session, "add_operation",
                 deployment=str(identity), ordinal=ordinal, key=operation.key, phase=operation.phase,

@@ -12,7 +12,8 @@ class Limits:
     index build, is tried again after lock timeouts. ``backoff_s`` and ``backoff_most_s``: the first and the longest
     pause between tries, each with jitter. ``heartbeat_s``: signs of life; ``stale_after_s``: a holder without one for
     so long (by the server's clock) is taken to be dead. ``cancel_after_s``: how long a statement may go on after a
-    request to stop. ``small_table_bytes``: the largest plain table that is converted under one lock.
+    request to stop. ``small_table_bytes``: the largest plain table that is converted under one lock (about 50,000 rows:
+    one second at the 50,000 rows/s that were measured on the embedded engine).
     """
 
     lock_timeout_ms: int = 1_000
@@ -23,5 +24,5 @@ class Limits:
     heartbeat_s: float = 10.0
     stale_after_s: float = 60.0
     cancel_after_s: float = 5.0
-    small_table_bytes: int = 200_000_000
+    small_table_bytes: int = 5_000_000
     disk_reserve_share: float = 0.10

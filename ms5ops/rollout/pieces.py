@@ -3,21 +3,16 @@
 Every piece starts from what the server shows, so that a run that was paused, or ended, goes on where it was.
 """
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from ms5ops.errors import RolloutError
 from ms5ops.queries import ANY_VERSION, query
-from ms5ops.rollout import journal
+from ms5ops.rollout import conversion, journal
 from ms5ops.rollout.journal import OperationRow
 from ms5ops.rollout.outside import once
 from ms5ops.rollout.running import Run, holds, verify
-from ms5ops.units import bytes_text, instant_text
-
-CONVERSION = "ms5ops.rollout.conversion"
+from ms5ops.units import instant_text
 
 FOLDER = "rollout/pieces"
 
@@ -97,25 +92,53 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
 
 
 def _convert(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
-    """Online where that is built, else the operation's own statements under one lock, for small tables only."""
-    if importlib.util.find_spec(CONVERSION) is not None:
-        conversion = importlib.import_module(CONVERSION)
-
-        def report(fraction: float, message: str) -> None:
-            run.check()
-            _tell(run, row, fraction, message)
-
-        conversion.convert(run.open_session, parameters, report, run.limits)
-        return
+    """A small table under one lock, as its statements say; any other online, beside its writers."""
     size_bytes = _rows(run, "table_bytes", table=parameters["table"])[0]["size_bytes"]
-    if size_bytes > run.limits.small_table_bytes:
-        raise RolloutError(
-            f"{parameters['table']} has {bytes_text(size_bytes)}, too much to be converted under one lock (at most "
-            f"{bytes_text(run.limits.small_table_bytes)}).",
-            "Convert it in a maintenance window by hand, or raise small_table_bytes.",
-        )
-    statements = row.operation.statements_for(embedded=run.embedded)
-    run.change(row, statements, lambda: verify(run.session, row))
+    if size_bytes <= run.limits.small_table_bytes and not conversion_begun(run, parameters["table"]):
+        run.change(row, row.operation.statements_for(embedded=run.embedded), lambda: verify(run.session, row.operation))
+        return
+    conversion.convert(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
+
+
+def reverse(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
+    """Make a plain table of what was converted, online; parameters as of ``conversion.reverse``."""
+    conversion.reverse(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
+
+
+def abandon(run: Run, row: OperationRow) -> None:
+    """Give an online conversion up that has not swapped yet; nothing where none is under way."""
+    assert row.operation.steps is not None  # noqa: S101  # it is a conversion
+    parameters = row.operation.steps.parameters
+    if conversion_begun(run, parameters["table"]):
+        conversion.abandon(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
+
+
+def conversion_begun(run: Run, table: str) -> bool:
+    """Whether an online conversion of the table was begun, so that it must be gone on with."""
+    if not _rows(run, "conversions_exist")[0]["found"]:
+        return False
+    schema, name = table.split(".")
+    return bool(_rows(run, "conversion_begun", schema=schema, table=name)[0]["found"])
+
+
+def conversion_limits(run: Run) -> conversion.Limits:
+    """The run's bounds, its fence and its reasons to stop, as a conversion wants them."""
+    limits = run.limits
+    return conversion.Limits(
+        lock_timeout_ms=limits.lock_timeout_ms,
+        retry_budget_s=limits.retry_budget_s,
+        backoff_s=limits.backoff_s,
+        backoff_most_s=limits.backoff_most_s,
+        check=run.check,
+        fence=run.lease.fence,
+        wait=run.stop.wait,
+        free_bytes=run.free_bytes,
+        stale_after_s=limits.stale_after_s,
+    )
+
+
+def _reporter(run: Run, row: OperationRow) -> Callable[[float, str], None]:
+    return lambda fraction, message: run.tell(row, fraction, message)
 
 
 def _tell(run: Run, row: OperationRow, fraction: float, message: str) -> None:

@@ -238,17 +238,18 @@ def _waits(operation: Operation) -> bool:
 
 
 def _in_order(operations: Sequence[Operation]) -> list[Operation]:
-    """By phase, each after what it requires: retention policies that wait for a filling come at the end."""
+    """By phase; what waits for something of a later phase (retention for the fillings) stands at the end."""
     done: set[str] = set()
     keys = {one.key for one in operations}
-    waiting, found = list(operations), []
-    while waiting:
-        ready = next((one for one in waiting if all(key in done or key not in keys for key in one.requires)), None)
-        assert ready is not None, "operations require each other"  # noqa: S101 - a mistake of ours, not of a policy
-        waiting.remove(ready)
-        done.add(ready.key)
-        found.append(ready)
-    return found
+    now: list[Operation] = []
+    later: list[Operation] = []
+    for one in operations:
+        ready = all(key in done or key not in keys for key in one.requires)
+        (now if ready else later).append(one)
+        done |= {one.key} if ready else set()
+    missing = {key for one in later for key in one.requires if key in keys} - done - {one.key for one in later}
+    assert not missing, f"required, but not planned before: {missing}"  # noqa: S101 - a mistake of ours
+    return [*now, *later]
 
 
 def _unknown_jobs(state: State, policy: PolicySet) -> Draft:
@@ -273,6 +274,16 @@ def _unknown_jobs(state: State, policy: PolicySet) -> Draft:
     return draft
 
 
-def phase_title(phase: Phase) -> str:
-    """``Phase 1: Hypertables``."""
-    return f"Phase {phase}: {PHASES[phase]}"
+def risk(operation: Operation) -> str:
+    """How dangerous an operation is, in a word and why: by what it destroys, whether it can be undone, whom it blocks."""
+    if operation.destroys:
+        return "high: destroys data"
+    if not operation.is_reversible:
+        return "high: no way back"
+    if operation.inverse.loses:
+        return "medium: a rollback loses something"
+    if operation.lock.mode == "ACCESS EXCLUSIVE":
+        return "medium: holds up readers and writers"
+    if operation.lock.mode in ("SHARE", "SHARE ROW EXCLUSIVE", "EXCLUSIVE"):
+        return "medium: holds up writers"
+    return "low"

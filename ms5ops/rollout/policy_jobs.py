@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - generating SQL is its purpose; every value goes through sql_text
-"""Jobs of policies and users: what differs from the wanted one, the SQL that changes it, and the SQL that brings it back.
+"""Jobs of policies and users: what differs from the wanted one, the SQL that changes it, and the way back.
 
 An existing job is altered, which keeps its id and its history; ``if_not_exists`` would keep other arguments with a mere
 warning. It is made anew only where alter_job cannot change what differs (the fixed schedule, before 2.15).
@@ -102,7 +102,9 @@ def of_schedule(schedule: JobSchedule) -> dict[str, Any]:
 def add(wanted: WantedJob) -> JobChange:
     """The change that makes a job that is not there."""
     schedule = [f"{name} => {value}" for name, value in _schedule(wanted)]
-    made = f"SELECT alter_job({_added(wanted)}, {', '.join([*schedule, 'scheduled => true'])})"
+    # A user's job waits for one interval: the server would start it while the rest of the plan is under way.
+    wait = [f"next_start => now() + {interval(wanted.every)}"] if wanted.kind == "user" else []
+    made = f"SELECT alter_job({_added(wanted)}, {', '.join([*schedule, 'scheduled => true', *wait])})"
     return JobChange((made,), (remove(wanted.kind, wanted.target),), verification(wanted))
 
 
@@ -189,7 +191,10 @@ def restore(job: JobState) -> tuple[str, ...]:
     start += f", timezone => {literal(job.timezone)}" if job.timezone else ""
     if job.kind == "user":
         fixed = "" if job.fixed_schedule else ", fixed_schedule => false"
-        made = f"add_job({literal(target)}, {interval(job.schedule_interval)}, config => {jsonb(job.config)}{fixed}{start})"
+        made = (
+            f"add_job({literal(target)}, {interval(job.schedule_interval)},"
+            f" config => {jsonb(job.config)}{fixed}{start})"
+        )
     else:
         own = [f"{key} => {_argument(job.config[key])}" for key in _OWN_ARGUMENTS[job.kind] if key in job.config] + (
             [f"schedule_interval => {interval(job.schedule_interval)}"] if job.kind == "refresh" else []

@@ -96,7 +96,7 @@ class View:
 class Chunks:
     """Chunks of a hypertable or aggregate: how many, and from where to where.
 
-    ``oldest`` to ``oldest_until`` is the first of them. ``to_compress`` and ``to_drop``: what the policy would take by now.
+    ``oldest`` to ``oldest_until`` is the first of them. ``to_compress`` and ``to_drop``: what the policy would take.
     """
 
     total: int = 0

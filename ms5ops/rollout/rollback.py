@@ -5,7 +5,7 @@ asked for. When all is undone, the state is read again and compared with the cap
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from ms5ops.rollout import ends, journal, lease, outside, pieces
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Deployment, OperationRow
-from ms5ops.rollout.running import Paused, Run, try_holds
+from ms5ops.rollout.running import Paused, Run, holds, try_holds
 from ms5ops.units import bytes_text
 
 _DISABLES = re.compile(
@@ -24,8 +24,8 @@ _DISABLES = re.compile(
     r"[^)]*timescaledb\.(?:compress|enable_columnstore)\s*=\s*'?false",
     re.IGNORECASE,
 )
-ReadState = Callable[[], tuple[str, Any]]
-"""Reads the state as it is: its hash, and itself as JSON values (``ms5ops.rollout.state``)."""
+Compare = Callable[[Any, Collection[str]], list[str]]
+"""From the captured before-state (JSON values) and the tables whose conversion stays: what differs now, in words."""
 
 DIFFERENCES_NAMED = 8
 
@@ -49,9 +49,11 @@ class Way:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all of the deployment is taken back, so that the state must be the captured one again."""
-        return not self.kept and all(
-            row.status in ("pending", "skipped", "undone") or row in self.undone for row in self._rows
+        """Whether all but ``kept`` is taken back, so that the state must be the captured one again."""
+        return all(
+            not _has_effect(row) or row in self.undone or row in self.kept
+            for row in self._rows
+            if row.status not in ("pending", "skipped", "undone")
         )
 
     _rows: tuple[OperationRow, ...] = ()
@@ -83,7 +85,7 @@ def rollback(
     conversions: bool = False,
     accept_loss: bool = False,
     force: bool = False,
-    read_state: ReadState | None = None,
+    compare: Compare | None = None,
     note: str | None = None,
 ) -> Outcome:
     """Take a deployment back, or go on with doing so. Operations that cannot come back stay done where accepted.
@@ -112,7 +114,7 @@ def rollback(
                 run.check()
                 _undo(run, at_work, number, force)
             at_work = None
-            _compare(run, way, read_state)
+            _compare(run, way, compare)
         except Paused as pause:
             conditions.stop.settle()
             return ends.paused(run, None, pause, "rollback")
@@ -142,7 +144,7 @@ def _find_way(
     rows = journal.operations(session, deployment.id)
     begun = [row for row in rows if row.status in ("running", "done", "failed", "undoing") and _has_effect(row)]
     chosen = [row for row in begun if phases is None or row.operation.phase in phases]
-    kept = [row for row in chosen if _is_conversion(row) and not conversions]
+    kept = [row for row in chosen if _is_conversion(row) and not conversions and _is_converted(session, row)]
     undone = [row for row in reversed(chosen) if row not in kept]
     if not undone:
         raise RolloutError(
@@ -155,9 +157,13 @@ def _find_way(
         deployment=deployment,
         undone=tuple(undone),
         kept=tuple(kept),
-        losses=tuple(_losses(undone)),
+        losses=tuple(_losses(session, undone)),
         changed=tuple(_changed(session, undone)),
-        needed_bytes=sum(one["extra_bytes"] for row in undone for one in _to_decompress(session, deployment, row)),
+        needed_bytes=sum(
+            {
+                one["chunk"]: one["extra_bytes"] for row in undone for one in _to_decompress(session, deployment, row)
+            }.values()
+        ),
         free_bytes=conditions.free_bytes(),
         _rows=rows,
     )
@@ -174,6 +180,10 @@ def _is_conversion(row: OperationRow) -> bool:
     return row.operation.steps is not None and row.operation.steps.kind == "convert"
 
 
+def _is_converted(session: Session, row: OperationRow) -> bool:
+    return holds(session, row.operation.verification)
+
+
 def _refuse_needed(staying: Sequence[OperationRow], undone: Sequence[OperationRow]) -> None:
     keys = {row.operation.key for row in undone}
     for row in staying:
@@ -185,15 +195,26 @@ def _refuse_needed(staying: Sequence[OperationRow], undone: Sequence[OperationRo
             )
 
 
-def _losses(undone: Sequence[OperationRow]) -> Iterator[str]:
+def _losses(session: Session, undone: Sequence[OperationRow]) -> Iterator[str]:
     for row in undone:
         operation = row.operation
-        if operation.destroys and row.status != "failed":
-            yield f"{operation.title}: gone for good: {operation.destroys}"
         if operation.inverse.impossible:
             yield f"{operation.title} stays: {operation.inverse.impossible}"
-        if operation.inverse.loses:
+        if operation.destroys and _has_not_run(session, row):
+            continue
+        if operation.destroys and row.status != "failed":
+            yield f"{operation.title}: gone for good: {operation.destroys}"
+        elif operation.inverse.loses:
             yield f"Undoing “{operation.title}” loses: {operation.inverse.loses}"
+
+
+def _has_not_run(session: Session, row: OperationRow) -> bool:
+    """Whether the operation made a retention policy that has never run, so that nothing is gone."""
+    if row.operation.kind not in ("add_job", "alter_job") or row.operation.before is not None:
+        return False
+    schema, _, table = row.operation.target.partition(".")
+    found = _rows(session, "retention_runs", schema=schema, table=table)
+    return bool(found) and not any(one["total_runs"] for one in found)
 
 
 def _changed(session: Session, undone: Sequence[OperationRow]) -> Iterator[str]:
@@ -270,7 +291,12 @@ def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
     decompressing = _to_decompress(run.session, journal.deployment(run.session, run.journal.deployment), row)
     run.room_for(sum(one["extra_bytes"] for one in decompressing), "decompressing")
     pieces.decompress(run, row, decompressing)
-    if inverse.transactional:
+    if _is_conversion(row) and not _is_converted(run.session, row):
+        pieces.abandon(run, row)
+        run.note(lambda: run.journal.undone(row, "undone"))
+    elif _is_conversion(row) and _online(run, row):
+        _reverse(run, row)
+    elif inverse.transactional:
         run.change(row, inverse.statements, lambda: run.journal.undone(row, "undone"))
     else:
         first = int(row.progress.get("undo_statement", 0)) if met_again else 0
@@ -279,47 +305,60 @@ def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
     run.tell(row, 1.0, "undone")
 
 
+def _online(run: Run, row: OperationRow) -> bool:
+    """Whether the table is too large to be made plain again under one lock, or that was begun online."""
+    steps = row.operation.steps
+    assert steps is not None  # noqa: S101  # it is a conversion
+    table = steps.parameters["table"]
+    size_bytes = _rows(run.session, "table_bytes", table=table)[0]["size_bytes"]
+    return bool(size_bytes > run.limits.small_table_bytes) or pieces.conversion_begun(run, table)
+
+
+def _reverse(run: Run, row: OperationRow) -> None:
+    """Online, with the primary key and the nullable time column of the captured state."""
+    steps = row.operation.steps
+    assert steps is not None  # noqa: S101  # it is a conversion
+    table, column = steps.parameters["table"], steps.parameters["time_column"]
+    _, before = journal.documents(run.session, run.journal.deployment)
+    captured = next((one for one in (before or {}).get("tables", ()) if one["name"] == table), None)
+    if captured is None:
+        raise RolloutError(f"The captured state has no table {table}.", "Make it plain by hand.")
+    nullable = any(one["name"] == column and not one["not_null"] for one in captured["columns"])
+    pieces.reverse(
+        run,
+        row,
+        {
+            "table": table,
+            "time_column": column,
+            "primary_key": row.operation.before["primary_key"],
+            "time_nullable": nullable,
+        },
+    )
+    run.note(lambda: run.journal.undone(row, "undone"))
+
+
 def _stays(run: Run, row: OperationRow) -> None:
     run.journal.event(f"Stays: {row.operation.inverse.impossible}", "warning", row.operation.key)
 
 
-def _compare(run: Run, way: Way, read_state: ReadState | None) -> None:
-    """VerificationFailed where all was taken back and the state is not the captured one."""
+def _compare(run: Run, way: Way, compare: Compare | None) -> None:
+    """VerificationFailed where all was taken back (but for conversions) and the state is not the captured one."""
     irreversible = any(row.operation.inverse.impossible for row in way.undone)
-    if not way.is_whole or irreversible or read_state is None:
+    if not way.is_whole or irreversible or compare is None:
         return
-    found_hash, found = read_state()
     _, before = journal.documents(run.session, way.deployment.id)
-    if found_hash == way.deployment.state_hash:
-        run.note(lambda: run.journal.event("Read again: the state is the one from before."))
+    kept = {row.operation.target for row in way.kept}
+    found = compare(before, kept)
+    if not found:
+        stay = f", but for {', '.join(sorted(kept))}, which stay hypertables" if kept else ""
+        run.note(lambda: run.journal.event(f"Read again: the state is the one from before{stay}."))
         return
-    named = differences(before, found)
-    listed = "; ".join(named[:DIFFERENCES_NAMED]) + (
-        f"; and {len(named) - DIFFERENCES_NAMED} more" if len(named) > DIFFERENCES_NAMED else ""
-    )
+    listed = "; ".join(found[:DIFFERENCES_NAMED])
+    more = f"; and {len(found) - DIFFERENCES_NAMED} more" if len(found) > DIFFERENCES_NAMED else ""
     raise VerificationFailed(
-        f"All is undone, but the state is not the one from before: {listed or 'no difference could be named'}.",
-        "Compare with the captured state (deployments --json), and mend it by hand or with a plan.",
+        f"All is undone, but the state is not the one from before: {listed}{more}.",
+        "Mend it by hand or with a plan (python -m ms5ops plan); then roll back again to compare.",
     )
-
-
-def differences(before: Any, after: Any, place: str = "") -> list[str]:
-    """Where two JSON values differ, as ``place: before -> after``."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return [
-            line
-            for key in sorted({*before, *after}, key=str)
-            for line in differences(before.get(key), after.get(key), f"{place}.{key}" if place else str(key))
-        ]
-    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        pairs = zip(before, after, strict=True)
-        return [line for at, pair in enumerate(pairs) for line in differences(*pair, f"{place}[{at}]")]
-    return [] if before == after else [f"{place}: {_short(before)} -> {_short(after)}"]
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 120 else f"{text[:117]}..."
 
 
 def _closed(run: Run, way: Way) -> None:

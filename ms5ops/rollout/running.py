@@ -4,12 +4,11 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from ms5ops.database import Session
+from ms5ops.database import Database, Session
 from ms5ops.errors import (
     RolloutError,
     ServerError,
@@ -20,7 +19,7 @@ from ms5ops.errors import (
 from ms5ops.rollout.journal import Journal, OperationRow
 from ms5ops.rollout.lease import Lease
 from ms5ops.rollout.limits import Limits
-from ms5ops.rollout.operation import Verification
+from ms5ops.rollout.operation import Operation, Verification
 from ms5ops.units import duration_text
 
 T = TypeVar("T")
@@ -114,7 +113,7 @@ class Run:
     stop: Stop
     report: Report
     total: int
-    open_session: Callable[[], AbstractContextManager[Session]]
+    open_database: Callable[[], Database]
     window: Window | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     free_bytes: Callable[[], int | None] = lambda: None
@@ -179,7 +178,7 @@ class Run:
         def attempt() -> None:
             with self.session.transaction(lock_timeout_ms=self.limits.lock_timeout_ms):
                 self.lease.fence(self.session)
-                verify(self.session, row)
+                verify(self.session, row.operation)
                 self.done(row)
                 self.lease.beat(self.session)
 
@@ -267,13 +266,13 @@ def same(found: str, expected: str) -> bool:
     return found == expected or _BOOLEANS.get(found.lower(), found) == _BOOLEANS.get(expected.lower(), expected)
 
 
-def verify(session: Session, row: OperationRow) -> None:
+def verify(session: Session, operation: Operation) -> None:
     """VerificationFailed where the server does not show what the operation should have brought."""
-    verification = row.operation.verification
+    verification = operation.verification
     found = answer(session, verification)
     if not same(found, verification.expected):
         raise VerificationFailed(
-            f"{row.operation.title} ran, but the server gives {found!r} where {verification.expected!r} was expected.",
+            f"{operation.title} ran, but the server gives {found!r} where {verification.expected!r} was expected.",
             f"The query was: {' '.join(verification.sql.split())}",
         )
 

@@ -46,8 +46,23 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
 @pytest.fixture
 def database(target: Target) -> Iterator[Database]:
     database = Database(target, "write")
+    clean(database)
     yield database
     database.close()
+
+
+def clean(database: Database) -> None:
+    """Take away what a failed test before has left."""
+    ours = "nspname !~ '^(pg_|_?timescaledb_|toolkit_|public$|information_schema$)'"
+    for row in database.rows(f"SELECT quote_ident(nspname) AS name FROM pg_namespace WHERE {ours}"):
+        database.execute(f"DROP SCHEMA {row['name']} CASCADE")
+
+
+def one(database: Database, statement: str) -> dict[str, Any]:
+    """The single row of a statement that is run as it is written."""
+    with database.session() as session:
+        (row,) = session.read(statement)
+    return row
 
 
 def quiet(_share: float, _text: str) -> None:
@@ -290,6 +305,9 @@ def killed_at(target: Target, number: int, work: Callable[[], None]) -> bool:
 
 def write(database: Database, schema: str, turn: int) -> None:
     """Late rows, changes that move a row in time, deletes; the same on a mirror, to compare with."""
+    moving = "false"  # a hypertable cannot move a row into another chunk
+    if not database.rows(f"SELECT FROM timescaledb_information.hypertables WHERE hypertable_schema = '{schema}'"):
+        moving = f"id % 89 = {turn % 89}"
     for table in ("metric_hist", "mirror"):
         database.execute(
             f"""
@@ -298,7 +316,7 @@ def write(database: Database, schema: str, turn: int) -> None:
                     timestamptz '2026-01-01' + i * interval '7 h' + {turn} * interval '1 min', {turn}
                 FROM generate_series(0, 3) i;
             UPDATE {schema}.{table} SET value_text = 'changed in turn {turn}' WHERE id % 97 = {turn % 97};
-            UPDATE {schema}.{table} SET ts = ts + interval '5 h' WHERE id % 89 = {turn % 89};
+            UPDATE {schema}.{table} SET ts = ts + interval '5 h' WHERE {moving};
             DELETE FROM {schema}.{table} WHERE id % 83 = {turn % 83};
             """
         )
@@ -391,7 +409,7 @@ def test_interrupted_then_abandoned_leaves_the_original_and_loses_no_write(
     # An abandonment is killed as well, and then finished.
     plan = {"schema": "given_up", "table": "metric_hist"}
     if database.rows("SELECT FROM ms5ops.conversion WHERE schema_name = 'given_up' AND status = 'running'"):
-        killed_at(target, 12, lambda: abandon(target, plan))
+        killed_at(target, 25, lambda: abandon(target, plan))
         with pytest.raises(RolloutError, match="being abandoned"):
             convert(target, plan_for("given_up", "metric_hist"))
         abandon(target, plan)
@@ -410,8 +428,10 @@ def test_a_pause_is_resumed_and_nobody_else_may_work_on_it(database: Database, t
     seen = []
 
     def check() -> None:
+        if seen or not database.rows("SELECT WHERE to_regclass('ms5ops.conversion') IS NOT NULL"):
+            return
         rows = database.rows("SELECT step FROM ms5ops.conversion WHERE schema_name = 'paused' AND status = 'running'")
-        if rows and rows[0]["step"] == "copy" and not seen:
+        if rows and rows[0]["step"] == "copy":
             seen.append(rows)
             with pytest.raises(RolloutError, match="being worked on by process"):
                 convert(target, plan_for("paused", "metric_hist"))
@@ -478,17 +498,17 @@ def test_hostile_names_types_identity_and_generated_columns(database: Database, 
     plan = {"schema": schema, "table": table, "time_column": time_column, "chunk_interval": "1 day",
             "primary_key": [key, time_column]}  # fmt: skip
     total = f"SELECT count(*) AS n, sum(hashtextextended(x::text, 0)) AS sum FROM {q['s']}.{q['t']} x"
-    before = database.row(total)
+    before = one(database, total)
     conversion.convert(lambda: Database(target, "write"), plan, quiet, QUICK)
-    assert database.row(total) == before
+    assert one(database, total) == before
     database.execute(f"INSERT INTO {q['s']}.{q['t']} ({q['c']}) VALUES (now())")
-    assert database.row(f"SELECT max({q['k']}) AS newest FROM {q['s']}.{q['t']}")["newest"] == 53
-    assert database.row(f'SELECT count(*) AS n FROM {q["s"]}."A view"')["n"] == 53
+    assert one(database, f"SELECT max({q['k']}) AS newest FROM {q['s']}.{q['t']}")["newest"] == 53
+    assert one(database, f'SELECT count(*) AS n FROM {q["s"]}."A view"')["n"] == 53
     back = {**plan, "primary_key": [key], "time_nullable": True}
     conversion.reverse(lambda: Database(target, "write"), back, quiet, QUICK)
-    assert database.row(total)["n"] == 53
+    assert one(database, total)["n"] == 53
     database.execute(f"INSERT INTO {q['s']}.{q['t']} ({q['c']}) VALUES (NULL)")
-    assert database.row(f"SELECT max({q['k']}) AS newest FROM {q['s']}.{q['t']}")["newest"] == 54
+    assert one(database, f"SELECT max({q['k']}) AS newest FROM {q['s']}.{q['t']}")["newest"] == 54
     conversion.drop_old(lambda: Database(target, "write"), plan, quiet, QUICK)
     assert leftovers(database) == []
 

@@ -24,7 +24,8 @@ def drop(state: State, policy: PolicySet, actual: AggregateState, reason: str) -
         desired="made anew with the policy's definition, and filled from what its source still has",
         statements=(f"DROP MATERIALIZED VIEW {actual.name}",),
         verification=Verification(
-            f"SELECT count(*) FROM timescaledb_information.continuous_aggregates a WHERE {is_aggregate(actual.name, 'a')}",
+            "SELECT count(*) FROM timescaledb_information.continuous_aggregates a"
+            f" WHERE {is_aggregate(actual.name, 'a')}",
             "0",
         ),
         lock=Lock("ACCESS EXCLUSIVE", f"{actual.name} and {actual.source}", "a moment"),

@@ -74,9 +74,7 @@ def policies(state: State, policy: PolicySet, wanted: AggregatePolicy, draft: Dr
                 title=f"Drop rows of {wanted.name} after {interval_sql(wanted.drop_after)}",
                 requires=(*filled, *(fillings(policy, wanted.name) if more else ())),
                 draft=draft,
-                destroys=destroyed(state, name, wanted.drop_after, chunks.oldest, chunks.to_drop, chunks.total)
-                if more
-                else None,
+                destroys=destroyed(state, name, wanted.drop_after, chunks) if more else None,
                 holds=more,
             )
         )

@@ -37,7 +37,7 @@ def refresh(state: State, policy: PolicySet, wanted: AggregatePolicy) -> Operati
         actual="empty" if actual is None or not actual.chunks.total else f"not filled from {actual.unfilled_from} on",
         desired=f"filled from {'the beginning' if start == 'NULL' else at or f'{kept} ago'}, newest first",
         statements=(f"CALL refresh_continuous_aggregate({literal(name)}, {start}, {end})",),
-        verification=Verification(_unfilled(policy, wanted, name, kept), "0"),
+        verification=Verification(_unfilled(state, policy, wanted, kept), "0"),
         lock=Lock("ROW EXCLUSIVE", f"the materialised rows of {name}", "each piece; readers and writers go on"),
         inverse=Inverse(),
         transactional=False,
@@ -75,16 +75,22 @@ def _start(
     return "NULL", None, None
 
 
-def _unfilled(policy: PolicySet, wanted: AggregatePolicy, name: str, kept: str | None) -> str:
-    """Counts spans that are not filled, between the oldest raw rows and a day ago (or its policy's reach)."""
+def _unfilled(state: State, policy: PolicySet, wanted: AggregatePolicy, kept: str | None) -> str:
+    """Counts spans that are not filled, between the oldest raw rows and a day ago (or its policy's reach).
+
+    The oldest row is asked for below a constant, so that one chunk is read and locked instead of all of them; of a
+    table that is yet to be converted, the end of its first chunk is taken for it.
+    """
     root = policy.tables[policy.root(wanted.name)]
     table, column = policy.qualified(root.name), root.time_column
-    schema, bare = split(name)
+    schema, bare = split(policy.qualified(wanted.name))
+    until = state.table(root.name).chunks.oldest_until
     margin = 2 * int(wanted.bucket.total_seconds()) * 1_000_000
     reach = interval(max(wanted.start_offset or timedelta(), timedelta(days=1)))
     oldest = (
-        f"(SELECT min(t.{column}) FROM {table} t WHERE t.{column} < (SELECT min(c.range_end)"
-        f" FROM timescaledb_information.chunks c WHERE {is_relation(table, 'c')}))"
+        f"(SELECT min(c.range_end) FROM timescaledb_information.chunks c WHERE {is_relation(table, 'c')})"
+        if until is None
+        else f"(SELECT min(t.{column}) FROM {table} t WHERE t.{column} < {literal(until)}::timestamptz)"
     )
     since = oldest if kept is None else f"greatest({oldest}, now() - {interval(kept)})"
     return (

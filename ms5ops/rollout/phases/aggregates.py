@@ -73,7 +73,7 @@ def _source_is_there(state: State, policy: PolicySet, one: AggregatePolicy) -> b
 def _to_make_anew(
     state: State, policy: PolicySet, wanted: list[AggregatePolicy], blocked: set[str], draft: Draft
 ) -> dict[str, str]:
-    """Aggregates whose definition differs, and those that read them, with the reason; not where someone depends on it."""
+    """Aggregates whose definition differs, and those that read them, with the reason; not where others depend on it."""
     reasons: dict[str, str] = {}
     for one in wanted:
         actual = state.aggregate(one.name)

@@ -21,8 +21,8 @@ SETTINGS_FREE_FROM = (2, 14, 0)
 """From here on each chunk keeps the settings it was compressed with; before, compressed chunks forbid a change."""
 
 FOREIGN_KEYS_FREE_FROM = (2, 17, 0)
-"""Before, each column with a foreign key had to segment ("cannot be enforced with the given compression configuration");
-tried: 2.11.2 refuses, 2.23 does not."""
+"""Before, each column with a foreign key had to segment ("cannot be enforced with the given compression
+configuration"). Tried: 2.11.2 refuses, 2.23 does not; the bound is sql/phase4's."""
 
 
 def compression(state: State, policy: PolicySet) -> Draft:
@@ -36,7 +36,7 @@ def compression(state: State, policy: PolicySet) -> Draft:
         if obstacle(state, policy, wanted.name) is not None:
             continue
         if wanted.compress_after is None:
-            draft.add(*removal(state, 2, f"02.{wanted.name}.compression_policy", table.name, "compression"))
+            draft.add(*removal(state, table.name, "compression", phase=2, key=f"02.{wanted.name}.compression_policy"))
             continue
         settings = _settings(state, table, wanted, draft)
         draft.add(settings)
@@ -94,8 +94,8 @@ def _settings(state: State, table: TableState, wanted: TablePolicy, draft: Draft
         draft.note(
             "cannot",
             table.name,
-            f"{described}: this version refuses other settings while {compressed} chunks are compressed. Decompress them"
-            " first, or update TimescaleDB to 2.14 or later.",
+            f"{described}: this version refuses other settings while {compressed} chunks are compressed. Decompress"
+            " them first, or update TimescaleDB to 2.14 or later.",
         )
         return None
     only_later = f"; the {compressed} compressed chunks keep theirs" if compressed else ""
@@ -135,7 +135,8 @@ def decompress(table: str, only: tuple[str, ...] | None = None) -> str:
 
 def _set(table: str, segment: tuple[str, ...], order: tuple[str, ...]) -> str:
     return (
-        f"ALTER TABLE {table} SET (timescaledb.compress, timescaledb.compress_segmentby = {literal(', '.join(segment))},"
+        f"ALTER TABLE {table} SET (timescaledb.compress,"
+        f" timescaledb.compress_segmentby = {literal(', '.join(segment))},"
         f" timescaledb.compress_orderby = {literal(', '.join(order))})"
     )
 

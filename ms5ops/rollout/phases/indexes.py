@@ -100,12 +100,13 @@ def _build(state: State, policy: PolicySet, wanted: IndexPolicy, actual: IndexSt
     if wanted.comment is not None:
         statements.append(_says(state, wanted.name, wanted.comment))
     rows = state.table(wanted.table).rows or 0
+    verb = "Create" if actual is None else "Replace" if beside else "Build anew"
     return Operation(
         key=f"04.{wanted.name}.index",
         phase=4,
         kind="create_index" if actual is None else "replace_index" if beside else "rebuild_index",
         target=f"{schema}.{wanted.name}",
-        title=f"{'Create' if actual is None else 'Replace' if beside else 'Build anew'} {wanted.name}: {wanted.purpose}",
+        title=f"{verb} {wanted.name}: {wanted.purpose}",
         actual=_describe(actual),
         desired=f"on {wanted.table} {body}",
         statements=tuple(statements),
@@ -167,7 +168,7 @@ def _says(state: State, name: str, text: str | None) -> str:
 
 
 def _definition(state: State, wanted: IndexPolicy, text: str | None) -> str:
-    """Counts the index where it is valid (a build in pieces is so only at its end), with the wanted shape and comment."""
+    """Counts the index where it is valid (a build in pieces is so only at its end), of the wanted shape and comment."""
     twin = state.twins.indexes[wanted.name]
     head = twin.split(WINDOW_MARK)[0] if wanted.window is not None else twin
     compare = (
@@ -178,7 +179,8 @@ def _definition(state: State, wanted: IndexPolicy, text: str | None) -> str:
     said = "" if text is None else f" AND obj_description(i.indexrelid, 'pg_class') = {literal(text)}"
     return (
         "SELECT count(*) FROM pg_index i"
-        f" WHERE i.indexrelid = to_regclass({literal(f'{state.schema}.{wanted.name}')}) AND i.indisvalid AND {compare}{said}"
+        f" WHERE i.indexrelid = to_regclass({literal(f'{state.schema}.{wanted.name}')})"
+        f" AND i.indisvalid AND {compare}{said}"
     )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - generating SQL is its purpose; every value goes through sql_text
 """Operations on jobs, for all phases: a policy is added, altered, made anew or removed."""
 
 from collections.abc import Iterable
@@ -69,7 +70,7 @@ def job_operation(
 
 
 def removal(
-    state: State, phase: Phase, key: str, target: str, kind: str, requires: Iterable[str] = ()
+    state: State, target: str, kind: str, *, phase: Phase, key: str, requires: Iterable[str] = ()
 ) -> list[Operation]:
     """The operation that removes a policy which the policy set says shall not be there; none where it is not."""
     found = state.jobs_of(target, kind)

@@ -9,7 +9,7 @@ from ms5ops.rollout.drafts import Draft, needs_hypertable, obstacle
 from ms5ops.rollout.operation import Operation
 from ms5ops.rollout.phases.jobs import job_operation, removal
 from ms5ops.rollout.policy_jobs import WantedJob, of_schedule
-from ms5ops.rollout.records import State, TableState, span
+from ms5ops.rollout.records import Chunks, State, TableState, span
 
 
 def retention(state: State, policy: PolicySet) -> Draft:
@@ -24,7 +24,7 @@ def retention(state: State, policy: PolicySet) -> Draft:
             continue
         key = f"03.{wanted.name}.retention_policy"
         if wanted.drop_after is None:
-            draft.add(*removal(state, 3, key, table.name, "retention"))
+            draft.add(*removal(state, table.name, "retention", phase=3, key=key))
             continue
         draft.add(_policy(state, policy, table, wanted, draft))
     return draft
@@ -45,17 +45,17 @@ def fillings(policy: PolicySet, name: str) -> tuple[str, ...]:
     return tuple(key for one in above for key in (f"05.{one}.refresh", *fillings(policy, one)))
 
 
-def destroyed(state: State, relation: str, drop_after: timedelta, oldest: str | None, to_drop: int, chunks: int) -> str:
+def destroyed(state: State, relation: str, drop_after: timedelta, chunks: Chunks) -> str:
     """What a retention policy drops for good, and what of it is due already."""
     kept = f"rows of {relation} older than {interval_sql(drop_after)}, from its first run on"
-    if not chunks or oldest is None:
+    if chunks.oldest is None:
         return kept
-    if not to_drop:
+    if not chunks.to_drop:
         return f"{kept}; none are by now"
-    since = datetime.fromisoformat(oldest)
+    since = datetime.fromisoformat(chunks.oldest)
     until = state.now - drop_after
     return (
-        f"{kept}; {to_drop} of {chunks} chunks are by now, with rows from {units.instant_text(since)}"
+        f"{kept}; {chunks.to_drop} of {chunks.total} chunks are by now, with rows from {units.instant_text(since)}"
         f" to about {units.instant_text(until)}"
     )
 
@@ -69,7 +69,6 @@ def _policy(state: State, policy: PolicySet, table: TableState, wanted: TablePol
         {"drop_after": wanted.drop_after},
         **of_schedule(policy.retention_schedule(wanted)),
     )
-    chunks = table.chunks
     return job_operation(
         state,
         job,
@@ -78,8 +77,6 @@ def _policy(state: State, policy: PolicySet, table: TableState, wanted: TablePol
         title=f"Drop rows of {wanted.name} after {interval_sql(wanted.drop_after)}",
         requires=(*needs_hypertable(state, wanted.name), *(fillings(policy, wanted.name) if more else ())),
         draft=draft,
-        destroys=destroyed(state, table.name, wanted.drop_after, chunks.oldest, chunks.to_drop, chunks.total)
-        if more
-        else None,
+        destroys=destroyed(state, table.name, wanted.drop_after, table.chunks) if more else None,
         holds=more,
     )

@@ -70,7 +70,8 @@ def _alter_database(state: State, name: str, value: str, number: float) -> Opera
         statements=(_in_database(f"SET {name} = {literal(value)}"),),
         verification=Verification(
             "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase"
-            f" WHERE d.datname = current_database() AND s.setrole = 0 AND {literal(f'{name}={value}')} = ANY (s.setconfig)",
+            " WHERE d.datname = current_database() AND s.setrole = 0"
+            f" AND {literal(f'{name}={value}')} = ANY (s.setconfig)",
             "1",
         ),
         lock=NO_LOCK,

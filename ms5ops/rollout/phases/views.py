@@ -57,10 +57,11 @@ def _view(state: State, policy: PolicySet, wanted: ViewPolicy, phase: Phase, dra
             f"Its definition differs, but {', '.join(actual.used_by)} depends on it: drop that first, then plan again.",
         )
         return
-    draft.add(_made(state, wanted, phase, relation, actual, twin))
+    draft.add(_made(state, wanted, phase, actual))
 
 
-def _made(state: State, wanted: ViewPolicy, phase: Phase, relation: str, actual: View | None, twin: str) -> Operation:
+def _made(state: State, wanted: ViewPolicy, phase: Phase, actual: View | None) -> Operation:
+    relation, twin = f"{state.schema}.{wanted.name}", state.twins.views[wanted.name]
     # Dropped, not replaced: CREATE OR REPLACE VIEW refuses when the columns differ.
     statements = [f"DROP VIEW {relation}"] if actual else []
     statements.append(f"CREATE VIEW {relation} AS\n{wanted.body.sql}")

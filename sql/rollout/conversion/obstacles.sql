@@ -22,7 +22,7 @@ hanging AS (
     LEFT JOIN pg_class v ON v.oid = r.ev_class
     LEFT JOIN pg_proc p ON p.oid = g.tgfoid
     WHERE NOT (d.classid = 'pg_class'::regclass AND d.objid = t.oid)
-        AND NOT (c.relkind IN ('i', 't') OR (c.relkind = 'S' AND d.deptype IN ('a', 'i')))
+        AND NOT coalesce(c.relkind IN ('i', 't') OR (c.relkind = 'S' AND d.deptype IN ('a', 'i')), false)
         AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = t.oid)
         AND d.classid NOT IN ('pg_attrdef'::regclass, 'pg_statistic_ext'::regclass, 'pg_type'::regclass,
             'pg_publication_rel'::regclass, 'pg_policy'::regclass)

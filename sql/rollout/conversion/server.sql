@@ -7,7 +7,7 @@ SELECT
     current_setting('server_version_num')::int AS version_num,
     e.extversion::text AS timescaledb,
     n.nspname::text AS schema_name,
-    version() LIKE '%emscripten%' AS embedded,
+    version() ILIKE '%emscripten%' AS embedded,
     current_user::text AS role
 FROM pg_extension e
 JOIN pg_namespace n ON n.oid = e.extnamespace

@@ -41,11 +41,15 @@ class Plan:
     """Operations as a plan."""
 
     operations: tuple[Operation, ...]
+    advice: tuple[Operation, ...] = ()
     state_hash: str = "0" * 64
     policy_hash: str = "1" * 64
 
     def to_json(self) -> dict[str, Any]:
-        return {"operations": [one.to_json() for one in self.operations]}
+        return {
+            "operations": [one.to_json() for one in self.operations],
+            "advice": [one.to_json() for one in self.advice],
+        }
 
 
 def operation(key: str, statements: list[str], sql: str, expected: str, undo: list[str], **more: Any) -> Operation:
@@ -150,9 +154,10 @@ DESTROY = operation(
 )
 WHOLE = Plan(
     (
-        ADVICE, index("idx_a", "series, ts DESC"), ENABLE, POLICY, BACKLOG, outside("idx_b", "value"), AGGREGATE,
+        index("idx_a", "series, ts DESC"), ENABLE, POLICY, BACKLOG, outside("idx_b", "value"), AGGREGATE,
         REFRESH,
-    )
+    ),
+    (ADVICE,),
 )  # fmt: skip
 WRONG = operation("04.wrong", ["CREATE TABLE probe.half ()", "SELECT 1/0"], "SELECT 1", "1", [])
 

@@ -1,0 +1,208 @@
+"""After a deployment: the technical criteria of Phase 4 (phase4.md, "Validation criteria"), from the readings."""
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ms5ops.database import Session
+from ms5ops.observe.compression import SAVED_SHARE_WANTED
+from ms5ops.observe.jobs import JobKind, job_state, policy_of
+from ms5ops.observe.overview import Overview, read_all
+from ms5ops.observe.server import Server, quoted
+from ms5ops.policy.document import PolicySet
+from ms5ops.queries import ANY_VERSION, query
+from ms5ops.rollout.check import Check, asked, judged
+from ms5ops.units import interval_text, percent_text
+
+FOLDER = "rollout/checks"
+RECENT_MS, AGGREGATE_MS = 100.0, 50.0
+"""Spec: recent-data queries < 100 ms; aggregate queries < 50 ms."""
+
+INDEXES_WANTED, AGGREGATES_WANTED = 15, 8
+RUNS = 7
+"""Timed runs of each query after one that is not counted; the median is judged (a first run pays for caches)."""
+
+WITHIN = "30 days"
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the judgements are made from."""
+
+    server: Server
+    policy: PolicySet
+    overview: Overview
+
+    @property
+    def tables(self) -> list[str]:
+        return [self.policy.qualified(one.name) for one in self.policy.active_tables]
+
+
+@dataclass(frozen=True)
+class _Criterion:
+    """What is asked, without the answer."""
+
+    name: str
+    title: str
+    expected: str
+
+    def judged(self, found: str, good: bool, *evidence: str, advice: str) -> Check:
+        return judged(self.name, self.title, self.expected, found, good, *evidence, advice=advice)
+
+    def unknown(self, found: str, *evidence: str, advice: str) -> Check:
+        return Check(self.name, self.title, self.expected, found, "could not check", evidence, advice)
+
+
+_Judge = Callable[[_Criterion, _Found], Check]
+
+
+def postchecks(server: Server, policy: PolicySet) -> tuple[Check, ...]:
+    """The eight criteria in the spec's order. What the server refuses to tell is a check that could not be made.
+
+    Raises only where the server cannot be reached at all. The two latencies are medians over a held connection: a
+    query timed with a connection of its own, or a psql of its own, costs 19 to 82 ms more (catalogue-queries.md).
+    """
+    found = _Found(server, policy, read_all(server))
+    count = len(found.tables)
+    criteria: tuple[tuple[_Criterion, _Judge], ...] = (
+        (
+            _Criterion("chunk_intervals", "Chunk intervals", f"{count} hypertables with their chunk interval"),
+            _intervals,
+        ),
+        (_Criterion("compression_policies", "Compression policies", f"{count} active and running"), _compressing),
+        (_Criterion("retention_policies", "Retention policies", f"{count} scheduled"), _retaining),
+        (_Criterion("indexes", "Performance indexes", f"at least {INDEXES_WANTED}, all whole"), _indexes),
+        (
+            _Criterion("aggregates", "Continuous aggregates", f"at least {AGGREGATES_WANTED} with refresh policies"),
+            _aggregates,
+        ),
+        (_Criterion("recent_query", "Recent data", f"median under {RECENT_MS:.0f} ms"), _recent),
+        (_Criterion("aggregate_query", "Aggregates", f"median under {AGGREGATE_MS:.0f} ms"), _aggregated),
+        (
+            _Criterion("compression", "Compression", f"over {percent_text(SAVED_SHARE_WANTED)} saved, nothing overdue"),
+            _saved,
+        ),
+    )
+    return tuple(
+        asked(one.name, one.title, one.expected, partial(judge, one, found))  # a reading's error is kept till now
+        for one, judge in criteria
+    )
+
+
+def _intervals(asked_for: _Criterion, found: _Found) -> Check:
+    tables = {one.qualified: one for one in found.overview.tables.get()}
+    wrong = []
+    for wanted in found.policy.active_tables:
+        table = tables.get(found.policy.qualified(wanted.name))
+        if table is None or table.kind != "hypertable":
+            wrong.append(f"{wanted.name}: {table.kind if table else 'missing'}")
+        elif table.chunk_interval != wanted.chunk_interval:
+            actual, right = interval_text(table.chunk_interval), interval_text(wanted.chunk_interval)
+            wrong.append(f"{wanted.name}: {actual} instead of {right}")
+    good = len(found.tables) - len(wrong)
+    return asked_for.judged(f"{good} of {len(found.tables)}", not wrong, *wrong, advice="Apply phase 1.")
+
+
+def _compressing(asked_for: _Criterion, found: _Found) -> Check:
+    return _policies(asked_for, found, "compression", "Apply phase 2; Jobs says why one fails.")
+
+
+def _retaining(asked_for: _Criterion, found: _Found) -> Check:
+    return _policies(asked_for, found, "retention", "Apply phase 3.")
+
+
+def _policies(asked_for: _Criterion, found: _Found, kind: JobKind, advice: str) -> Check:
+    """Each table has a policy that is scheduled and whose last run did not fail."""
+    wrong = []
+    for table in found.tables:
+        job = policy_of(found.overview.jobs.get(), kind, table)
+        state = job_state(job, found.overview.now, found.overview.server.started_at) if job else None
+        if job is None:
+            wrong.append(f"{table}: none")
+        elif not job.scheduled or (kind == "compression" and state in ("failing", "never ran")):
+            wrong.append(f"{table}: job {job.job_id} is {state}")
+    good = len(found.tables) - len(wrong)
+    return asked_for.judged(f"{good} of {len(found.tables)}", not wrong, *wrong, advice=advice)
+
+
+def _indexes(asked_for: _Criterion, found: _Found) -> Check:
+    there = {one.name: one for one in found.overview.indexes.get().indexes if one.schema == found.policy.schema_name}
+    wanted = [one.name for one in found.policy.active_indexes]
+    missing = [f"{one}: missing" for one in wanted if one not in there]
+    broken = [f"{one}: broken" for one in wanted if one in there and there[one].is_broken]
+    whole = len(wanted) - len(missing) - len(broken)
+    good = whole >= INDEXES_WANTED and not broken
+    return asked_for.judged(f"{whole} whole", good, *missing, *broken, advice="Apply phase 4.")
+
+
+def _aggregates(asked_for: _Criterion, found: _Found) -> Check:
+    there = {one.aggregate: one for one in found.overview.aggregates.get()}
+    wrong, good = [], 0
+    for wanted in found.policy.active_aggregates:
+        one = there.get(found.policy.qualified(wanted.name))
+        if one is None or not one.has_policy or not one.scheduled:
+            wrong.append(f"{wanted.name}: {'missing' if one is None else 'no refresh policy that is scheduled'}")
+        else:
+            good += 1
+    return asked_for.judged(f"{good} with policies", good >= AGGREGATES_WANTED, *wrong, advice="Apply phase 5.")
+
+
+def _recent(asked_for: _Criterion, found: _Found) -> Check:
+    return _latency(asked_for, found, "recent_data", RECENT_MS)
+
+
+def _aggregated(asked_for: _Criterion, found: _Found) -> Check:
+    return _latency(asked_for, found, "aggregate_data", AGGREGATE_MS)
+
+
+def _latency(asked_for: _Criterion, found: _Found, what: str, budget_ms: float) -> Check:
+    samples, rows = [], 0
+    with found.server.database.session() as session:
+        picked = _rows(session, found, "recent_entity", within=WITHIN)
+        if not picked:
+            return asked_for.unknown(
+                f"metric_hist has no row of the last {WITHIN}", advice="Check that telemetry is coming in."
+            )
+        for _ in range(RUNS + 1):
+            began = time.perf_counter()
+            rows = len(_rows(session, found, what, **picked[0]))
+            samples.append((time.perf_counter() - began) * 1000)
+    median = statistics.median(samples[1:])
+    return asked_for.judged(
+        f"{median:.1f} ms",
+        median < budget_ms,
+        f"{RUNS} runs on one connection: {', '.join(f'{one:.1f}' for one in samples[1:])} ms, {rows} rows each",
+        f"metric {picked[0]['entity']}, up to {picked[0]['newest']}",
+        advice="See Indexes for what is missing or bloated.",
+    )
+
+
+def _saved(asked_for: _Criterion, found: _Found) -> Check:
+    records = [one for one in found.overview.compression.get() if one.table in found.tables]
+    before, after = sum(one.before_bytes for one in records), sum(one.after_bytes for one in records)
+    late, waiting = sum(one.late_chunks for one in records), sum(one.backlog_chunks for one in records)
+    evidence = [
+        f"{one.table}: {percent_text(one.saved_share)} saved in {one.compressed_chunks} of {one.chunks} chunks, "
+        f"{one.backlog_chunks} old enough and not compressed"
+        for one in records
+    ]
+    if before:
+        share = 1 - after / before
+        return asked_for.judged(
+            f"{percent_text(share)} saved, {late} chunks overdue",
+            share > SAVED_SHARE_WANTED and not late,
+            *evidence,
+            advice="Compression says which chunks compress poorly and why: mostly too few rows per segment and chunk.",
+        )
+    if waiting:
+        return asked_for.judged(f"nothing compressed, {waiting} chunks wait", False, *evidence, advice="Apply phase 2.")
+    return asked_for.unknown(
+        "no chunk is old enough", *evidence, advice="Check again when the first chunks are past their age."
+    )
+
+
+def _rows(session: Session, found: _Found, name: str, **parameters: object) -> list[dict[str, object]]:
+    sql = query(FOLDER, name, ANY_VERSION).sql.replace("{schema}", quoted(found.policy.schema_name))
+    return session.rows(sql, parameters)

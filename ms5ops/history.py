@@ -34,8 +34,11 @@ class History:
         self.lock_wait_s = lock_wait_s
 
     def exists(self) -> bool:
-        """Whether anything was ever stored."""
-        return self.file.exists()
+        """Whether anything was ever stored; HistoryError where the folder may not be looked into."""
+        try:
+            return self.file.exists()
+        except OSError as error:
+            raise self._no_place(error) from error
 
     def read(self, name: str, parameters: Mapping[str, object] | None = None) -> pd.DataFrame:
         """The rows of the named query ``sql/history/<name>.sql``; no rows where nothing was ever stored."""
@@ -55,7 +58,10 @@ class History:
 
         Rows whose primary key is already stored are left as they are (what is stored is never changed).
         """
-        self.file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._no_place(error) from error
         with self._open(read_only=False) as connection:
             _migrate(connection, self.file)
             connection.execute("BEGIN")
@@ -66,6 +72,12 @@ class History:
                 connection.execute(f'INSERT OR IGNORE INTO "{table}" BY NAME SELECT * FROM incoming')  # noqa: S608 — table names are ours
                 connection.unregister("incoming")
             connection.execute("COMMIT")
+
+    def _no_place(self, error: OSError) -> HistoryError:
+        return HistoryError(
+            f"The history's folder {self.file.parent} cannot be used: {error.strerror}.",
+            "Name a file in a folder that this user may write to in MS5OPS_HISTORY.",
+        )
 
     def _bring_up_to_date(self) -> None:
         with self._open(read_only=True) as connection:
@@ -155,4 +167,4 @@ def _holder(error: duckdb.Error) -> str:
 
 
 def _sentence(error: duckdb.Error) -> str:
-    return str(error).splitlines()[0].rstrip(".")
+    return str(error).splitlines()[0].rstrip(".!")

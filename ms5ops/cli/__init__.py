@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from ms5ops import __version__
 from ms5ops.cli import apply, environments, plan, run, sandbox, status
@@ -60,7 +61,7 @@ def main() -> None:
     try:
         app(prog_name="python -m ms5ops")
     except Ms5opsError as error:
-        narration.print(f"[bold red]Error:[/] {error.happened}", markup=True)
+        narration.print(f"[bold red]Error:[/] {escape(error.happened)}")
         narration.print(error.next_step, markup=False)
         sys.exit(EXIT_FAILED)
     except KeyboardInterrupt:

@@ -37,7 +37,7 @@ STYLES = {"error": "bold red", "warning": "yellow", "info": "blue"}
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def plan(
+def plan(  # noqa: PLR0917 - the command's options
     environment: EnvironmentOption = None,
     policy: PolicyOption = None,
     phase: PhaseOption = None,

@@ -99,7 +99,7 @@ class Site:
             stop=self.stop,
             report=report or (lambda _progress: None),
             window=None if outside_window else window_of(self.connected),
-            free_bytes=lambda: disk.free_bytes(self.server.database),
+            free_bytes=lambda: disk.free_bytes(self.connected),
         )
 
     def back_up(self, refused: str | None) -> str | None:
@@ -238,7 +238,9 @@ def show_way(way: Way) -> None:
 def show_outcome(outcome: Outcome, files: tuple[Path, Path]) -> None:
     """How it ended, on stderr."""
     style = "bold green" if outcome.status in ("done", "rolled back") else "bold red"
-    narration.print(f"[{style}]{outcome.status.capitalize()}[/]: {len(outcome.done)} done, {len(outcome.left)} left.")
+    stays = "stay" if outcome.status in ("done", "rolled back") else "left"
+    counts = f"{len(outcome.done)} done, {len(outcome.left)} {stays}"
+    narration.print(f"[{style}]{outcome.status.capitalize()}[/]: {counts}.")
     if outcome.reason:
         narration.print(escape(outcome.reason))
     for key in outcome.left if outcome.status != "rolled back" else ():

@@ -38,8 +38,10 @@ def run(
     chosen = settings.chosen(environment)
     if chosen == SANDBOX:
         ensure_running()
+    if port is not None and not _is_free(address, port):
+        raise Ms5opsError(f"Port {port} on {address} is taken, or not this machine's.", "Give another with --port.")
     port = port or _free_port(address)
-    url = f"http://{'localhost' if address in LOCAL else address}:{port}"
+    url = f"http://{'localhost' if address in LOCAL else f'[{address}]' if ':' in address else address}:{port}"
     server = subprocess.Popen(
         [
             sys.executable,
@@ -51,7 +53,7 @@ def run(
             f"--server.address={address}",
         ],
         cwd=paths.PROJECT,
-        env={**os.environ, "MS5OPS_ENVIRONMENT": chosen},
+        env=os.environ if environment is None else {**os.environ, "MS5OPS_ENVIRONMENT": environment},
         stdout=subprocess.DEVNULL,
     )
     threading.Thread(target=_announce, args=(url, chosen, server, browser), daemon=True).start()
@@ -86,11 +88,16 @@ def _announce(url: str, environment: str, server: "subprocess.Popen[bytes]", bro
 
 def _free_port(address: str) -> int:
     for port in range(FIRST_PORT, FIRST_PORT + 50):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((address, port))
-            except OSError:
-                continue
+        if _is_free(address, port):
             return port
     raise Ms5opsError(f"No port from {FIRST_PORT} to {FIRST_PORT + 49} is free.", "Give one with --port.")
+
+
+def _is_free(address: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError:
+            return False
+        return True

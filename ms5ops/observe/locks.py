@@ -31,6 +31,7 @@ class LockBudget:
 
     slots: int | None
     tables: tuple[TableLocks, ...]
+    locks_per_transaction: int | None = None
 
     @property
     def widest(self) -> TableLocks | None:
@@ -63,7 +64,7 @@ def lock_budget(tables: Sequence[Table], indexes: Sequence[Index], settings: Seq
     slots = None
     if per_transaction is not None and connections is not None:
         slots = int(per_transaction * (connections + (setting_number(settings, "max_prepared_transactions") or 0)))
-    return LockBudget(slots, needed)
+    return LockBudget(slots, needed, None if per_transaction is None else int(per_transaction))
 
 
 def table_locks(table: Table, indexes: int) -> TableLocks:

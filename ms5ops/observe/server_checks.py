@@ -22,6 +22,9 @@ LOCKS_CRITICAL_BELOW = 2
 LOCKS_WARNING_BELOW = 10
 """Queries over all chunks that fit the lock table at once; seen: at 5,000 chunks the third one failed."""
 
+LOCKS_DEFAULT = 64
+"""PostgreSQL's default of max_locks_per_transaction."""
+
 BLOCKED_CRITICAL = timedelta(minutes=5)
 
 
@@ -197,8 +200,9 @@ def index_findings(reading: IndexReading, now: datetime) -> list[Finding]:
                 key="indexes.unused",
                 severity="warning" if long_enough else "info",
                 title=f"{counted(len(idle), 'index has', 'indexes have')} not been used",
-                detail=f"They take {bytes_text(sum(one.size_bytes for one in idle))} and slow every insert. "
-                f"Usage has been counted for {interval_text(span)}.",
+                detail=f"{'It takes' if len(idle) == 1 else 'They take'} "
+                f"{bytes_text(sum(one.size_bytes for one in idle))} and {'slows' if len(idle) == 1 else 'slow'} every "
+                f"insert. Usage has been counted for {interval_text(span)}.",
                 remedy="Drop those that no report needs."
                 if long_enough
                 else "Wait until a usual week has been counted.",
@@ -341,10 +345,11 @@ _WEIGHTY = ("timescaledb.max_background_workers", "max_worker_processes", "autov
 
 
 def _enough_locks(budget: LockBudget) -> int:
-    """Locks per transaction (a power of two) at which ten wide queries fit, with connections as they are."""
+    """Locks per transaction (a power of two times 64) at which ten wide queries fit, with connections as they are."""
     needed = LOCKS_WARNING_BELOW * (budget.widest.locks if budget.widest else 0)
+    now = budget.locks_per_transaction or LOCKS_DEFAULT
     factor = needed / budget.slots if budget.slots else 1
-    value = 64
-    while value < 64 * factor:
+    value = LOCKS_DEFAULT
+    while value < now * factor:
         value *= 2
     return value

@@ -206,7 +206,7 @@ class _Conversion:
             work.step("order", order_index=name)
             work.record["order_index"] = name
             work.report(0.02, "Building an index in time order")
-            # The embedded engine cannot build concurrently ("tuple concurrently updated"), and has no one to keep waiting.
+            # The embedded engine cannot ("tuple concurrently updated"), and has no one to keep waiting.
             how = "" if work.server["embedded"] else "CONCURRENTLY "
             self._build(
                 definition.schema,

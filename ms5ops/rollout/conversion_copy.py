@@ -2,7 +2,7 @@
 
 What is right at every moment, and makes a resumed conversion right too: let a pair be a key and a time. Every change
 to the predecessor's row of a pair logs that pair in the same transaction. Catching up works in one snapshot: for each
-pair it takes from the log, the successor's row is deleted and the predecessor's, if there is one, inserted. So
+pair it takes from the log, the predecessor's row is put in the successor, or taken out where there is none any more. So
 whatever the copy has seen, once the log is empty every pair that ever changed is equal; all others were copied once,
 and have not changed.
 
@@ -341,25 +341,35 @@ class Copy:
             work.session.run(f"SET LOCAL enable_{method} = off")
         if rows.request.null_times == "refuse":
             self._refuse_null_times()
-        spans = work.session.read(work.text("keys_spans", seconds=self.chunk_seconds))
-        inserted = self._carry(spans)
+        put = self._put()
+        self._take_out()
         for method in ("hashjoin", "mergejoin"):
             work.session.run(f"SET LOCAL enable_{method} = on")
         work.session.run("DROP TABLE pg_temp.ms5ops_keys")
         work.run("log_tail", log=rows.log, through=head["through"])
-        return inserted
+        return put
 
-    def _carry(self, spans: list[Row]) -> int:
+    def _spans(self) -> list[str]:
+        """Bounds on time, one per chunk that has keys of the round: the planner then looks at no other."""
+        spans = self.work.session.read(self.work.text("keys_spans", seconds=self.chunk_seconds))
+        return [self.rows.span(span["first"], span["last"]) for span in spans]
+
+    def _put(self) -> int:
+        """The rows that are there now, compared as they were stored with what they are in the source.
+
+        On a hypertable an INSERT finds the chunk of each row by itself, where any other statement is planned for
+        all chunks: so also what has only changed is put in anew.
+        """
         rows, work = self.rows, self.work
-        bounds = [rows.span(span["first"], span["last"]) for span in spans]
-        for_source = bounds if not self.to_hypertable else ["true"]
-        for_target = bounds if self.to_hypertable else ["true"]
         columns = rows.definition.stored_columns
-        for span in for_target:
-            work.read("keys_delete", target=rows.target, match=rows.match(source=False), span=span)
-        inserted: int = sum(
-            work.read(
-                "keys_insert",
+        taken = {*rows.request.primary_key, *(c["name"] for c in rows.definition.columns if c["identity"] == "a")}
+        changing = [name for name in columns if name not in taken] or [rows.request.time_column]
+        every = [identifier(column["name"]) for column in rows.definition.columns]
+        put = theirs = 0, 0
+        for span in ["true"] if self.to_hypertable else self._spans():
+            theirs = _added(theirs, self._sum("keys_sum", source=True, span=span))
+            found = work.read(
+                "keys_put",
                 target=rows.target,
                 columns=identifiers(columns),
                 values=rows.values(columns, source=True),
@@ -367,13 +377,21 @@ class Copy:
                 match=rows.match(source=True),
                 span=span,
                 order=rows.order,
-            )["rows"]
-            for span in for_source
-        )
-        ours = [self._sum("keys_sum", source=False, span=span) for span in for_target]
-        theirs = [self._sum("keys_sum", source=True, span=span) for span in for_source]
-        self._same(_total(theirs), _total(ours), "rows changed meanwhile")
-        return inserted
+                target_key=identifiers(rows.request.primary_key),
+                changes=", ".join(f"{identifier(name)} = EXCLUDED.{identifier(name)}" for name in changing),
+                row=", ".join(f"n.{name}" for name in every),
+            )
+            put = _added(put, found)
+            work.run("keys_found", source=rows.source, match=rows.match(source=True), span=span)
+        self._same(theirs, put, "rows changed meanwhile")
+        return put[0]
+
+    def _take_out(self) -> None:
+        """The rows that are gone."""
+        rows, work = self.rows, self.work
+        spans = self._spans()
+        for span in spans if self.to_hypertable else ["true"] * bool(spans):
+            work.read("keys_delete", target=rows.target, match=rows.match(source=False), span=span)
 
     def _sum(self, name: str, *, source: bool, **parts: str) -> Row:
         rows = self.rows
@@ -438,16 +456,18 @@ class Copy:
                 self._sum("range_sum", source=source, range=rows.within(start, end, source=source))
                 for source in (True, False)
             )
-            self._same(theirs, ours, f"from {start or 'the beginning'} to {end or 'the end'}")
+            self._same(
+                _added((0, 0), theirs), _added((0, 0), ours), f"from {start or 'the beginning'} to {end or 'the end'}"
+            )
             work.change(caught_up=caught_up, compared=theirs["rows"], checksum=theirs["checksum"], compared_until=end)
         work.record["rows_compared"] += theirs["rows"]
 
-    def _same(self, theirs: Row, ours: Row, where: str) -> None:
+    def _same(self, theirs: tuple[int, int], ours: tuple[int, int], where: str) -> None:
         if theirs != ours:
             name = f"{self.rows.request.schema}.{self.rows.request.table}"
             raise RolloutError(
-                f"The copy of {name} is not equal, {where}: {theirs['rows']:,} rows (checksum {theirs['checksum']})"
-                f" against {ours['rows']:,} (checksum {ours['checksum']}).",
+                f"The copy of {name} is not equal, {where}: {theirs[0]:,} rows (checksum {theirs[1]}) against"
+                f" {ours[0]:,} (checksum {ours[1]}).",
                 "The table itself is as it was. Abandon the conversion, and report this.",
             )
 
@@ -478,8 +498,6 @@ class Copy:
         return self.work.retried(translated)
 
 
-def _total(sums: list[Row]) -> Row:
-    return {
-        "rows": sum(row["rows"] for row in sums),
-        "checksum": str(sum(int(row["checksum"]) for row in sums)),
-    }
+def _added(total: tuple[int, int], found: Row) -> tuple[int, int]:
+    """Count and checksum, with those of more rows."""
+    return total[0] + int(found["rows"]), total[1] + int(found["checksum"])

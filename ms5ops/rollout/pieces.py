@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from ms5ops.errors import ConnectionLost, ServerError, StatementCancelled
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.rollout import conversion, journal
 from ms5ops.rollout.journal import OperationRow
@@ -58,12 +59,23 @@ def compressed_chunks(run: Run, schema: str, table: str) -> list[dict[str, Any]]
 
 
 def _one_chunk(run: Run, row: OperationRow, chunk: str, *, compress: bool) -> None:
-    found = _rows(run, "chunk_state", chunk=chunk)
-    if not found or found[0]["is_compressed"] is compress:
-        return  # dropped by retention, or done by the policy's own job meanwhile
+    if _is_so(run, chunk, compress):
+        return
     literal = chunk.replace("'", "''")
     call = f"compress_chunk('{literal}', true)" if compress else f"decompress_chunk('{literal}', true)"
-    run.change(row, [f"SELECT {call}"], lambda: run.journal.piece(row, chunk) if compress else None)
+    try:
+        run.change(row, [f"SELECT {call}"], lambda: run.journal.piece(row, chunk) if compress else None)
+    except (StatementCancelled, ConnectionLost):
+        raise
+    except ServerError:
+        if not _is_so(run, chunk, compress):  # else the policy's own job did it while this waited for its lock
+            raise
+
+
+def _is_so(run: Run, chunk: str, compress: bool) -> bool:
+    """Whether the chunk is as wanted, or gone (dropped by retention)."""
+    found = _rows(run, "chunk_state", chunk=chunk)
+    return not found or found[0]["is_compressed"] is compress
 
 
 def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:

@@ -11,7 +11,7 @@ from ms5ops.errors import Ms5opsError
 from ms5ops.policy.document import PolicySet, policy_hash
 from ms5ops.queries import version_text
 from ms5ops.rollout.drafts import Draft, Note
-from ms5ops.rollout.operation import PHASES, Operation, Phase
+from ms5ops.rollout.operation import Operation, Phase
 from ms5ops.rollout.phases.aggregates import aggregates
 from ms5ops.rollout.phases.compression import compression
 from ms5ops.rollout.phases.hypertables import hypertables
@@ -275,7 +275,7 @@ def _unknown_jobs(state: State, policy: PolicySet) -> Draft:
 
 
 def risk(operation: Operation) -> str:
-    """How dangerous an operation is, in a word and why: by what it destroys, whether it can be undone, whom it blocks."""
+    """How dangerous an operation is, in a word and why: what it destroys, whether it can be undone, whom it blocks."""
     if operation.destroys:
         return "high: destroys data"
     if not operation.is_reversible:

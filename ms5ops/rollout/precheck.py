@@ -67,7 +67,7 @@ def prechecks(connected: Connected, policy: PolicySet, operations: Sequence[Oper
         "extension": lambda: _extension(server),
         "edition": lambda: _edition(server),
         "versions": lambda: _versions(server),
-        "disk": lambda: _disk(server, operations),
+        "disk": lambda: _disk(server, connected, operations),
         "privileges": lambda: _privileges(server, names),
         "hypertables": lambda: _hypertables(server, names),
         "policies": lambda: _policies(server),
@@ -108,8 +108,8 @@ def _versions(server: Server) -> Check:
     return _check("versions", server.version_text, good, advice="Update the extension, or this console.")
 
 
-def _disk(server: Server, operations: Sequence[Operation]) -> Check:
-    free = disk.free_bytes(server.database)
+def _disk(server: Server, connected: Connected, operations: Sequence[Operation]) -> Check:
+    free = disk.free_bytes(connected)
     if free is None:
         return _unknown(
             "disk",

@@ -297,10 +297,10 @@ def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
     elif _is_conversion(row) and _online(run, row):
         _reverse(run, row)
     elif inverse.transactional:
-        run.change(row, inverse.statements, lambda: run.journal.undone(row, "undone"))
+        run.change(row, inverse.statements_for(embedded=run.embedded), lambda: run.journal.undone(row, "undone"))
     else:
         first = int(row.progress.get("undo_statement", 0)) if met_again else 0
-        outside.run_each(run, row, inverse.statements, first, "undo_statement")
+        outside.run_each(run, row, inverse.statements_for(embedded=run.embedded), first, "undo_statement")
         run.note(lambda: run.journal.undone(row, "undone"))
     run.tell(row, 1.0, "undone")
 

@@ -56,6 +56,8 @@ async def _snapshots() -> None:
                 await asyncio.to_thread(collect, settings)
         except Ms5opsError as error:
             log.warning("No snapshot was stored: %s", error)
+        except Exception:  # a defect must not end the snapshots for as long as the console runs
+            log.exception("No snapshot was stored")
         await asyncio.sleep(60 * (every_minutes or 15))
 
 

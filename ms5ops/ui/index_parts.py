@@ -223,8 +223,8 @@ def _duplicates(parts: Parts) -> None:
     if groups:
         st.subheader("The same twice", anchor=False)
         st.caption("Alike but for the name: all but the first of each group only cost space, and time on every insert.")
-        for first, *spare in groups:
-            show_table(review.index_frame([first, *spare], parts.schema), REPEATED, key=f"duplicate_{first.name}")
+        for place, (first, *spare) in enumerate(groups, start=1):
+            show_table(review.index_frame([first, *spare], parts.schema), REPEATED, key=f"duplicates_{place}")
             _copy(index_remedies.drop_sql(spare))
     if extra:
         st.subheader("Covered by another", anchor=False)

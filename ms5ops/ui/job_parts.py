@@ -259,7 +259,7 @@ def _next_starts(page: Readings, jobs: Sequence[Job]) -> None:
         else:
             st.markdown(":gray[No job is scheduled.]")
     with right:
-        st.markdown("**Not on schedule**")
+        st.markdown("**Running, in trouble or not run yet**")
         groups = {
             "Running now": found.running,
             "Last run failed": found.failing,

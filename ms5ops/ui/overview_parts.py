@@ -8,6 +8,7 @@ import streamlit as st
 from ms5ops import units
 from ms5ops.errors import HistoryError
 from ms5ops.history import History
+from ms5ops.observe.finding import counted
 from ms5ops.observe.health import problems as grave
 from ms5ops.observe.health import worst
 from ms5ops.observe.tables import short_name
@@ -38,8 +39,10 @@ def verdict(page: Readings) -> None:
     if gravest == "ok":
         text = "All is well: nothing needs attention."
     else:
-        parts = [f"{count} {word}" for word, count in counts.items() if count]
-        text = f"Needs attention: {' and '.join(parts)} finding{'s' if sum(counts.values()) != 1 else ''}."
+        many = {"critical": "critical findings", "warning": "warnings"}
+        one = {"critical": "critical finding", "warning": "warning"}
+        parts = [counted(count, one[word], many[word]) for word, count in counts.items() if count]
+        text = f"Needs attention: {' and '.join(parts)}."
     {"critical": st.error, "warning": st.warning}.get(gravest, st.success)(f"**{text}**", icon=ICONS[gravest])
 
 

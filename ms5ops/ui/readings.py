@@ -66,8 +66,11 @@ def section(reading: Reading[T], what: str) -> T | None:
 
 
 def _key(connected: Connected) -> str:
-    """One per environment and address: a sandbox that was started anew is read anew."""
-    return f"{connected.name} {connected.database.target.address}"
+    """One per environment as it is configured now: what was corrected in ms5ops.toml (a password, a schema), or a
+    sandbox that was started anew, is read anew."""
+    target = connected.database.target
+    settings = hash((target, connected.schema, connected.protected, connected.maintenance_window))
+    return f"{connected.name} {target.address} {settings}"
 
 
 @st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the history", max_entries=64)
@@ -89,5 +92,5 @@ def _read(key: str, _connected: Connected) -> Readings:
 
 
 @st.cache_resource(max_entries=16, on_release=lambda connected: connected.database.close(), show_spinner=False)
-def _pooled(_key: str, _connected: Connected) -> Connected:
+def _pooled(key: str, _connected: Connected) -> Connected:  # noqa: ARG001  # the cache tells entries apart by it
     return _connected

@@ -172,7 +172,7 @@ def key_figures(found: Material) -> None:
             units.bytes_text(bytes_per_month(arrivals)),
             delta=None if change is None else f"rows in a week: {units.change_text(change)}",
             delta_color="off",
-            delta_arrow="auto" if change and abs(change) >= 0.005 else "off",
+            delta_arrow="off" if change is None or abs(change) < 0.005 else "up" if change > 0 else "down",
             border=True,
             height="stretch",
             help="Before compression: the mean of the last whole weeks (four at most) of complete UTC days, times "

@@ -523,7 +523,9 @@ def test_rows_without_a_time(database: Database, target: Target) -> None:
     assert leftovers(database) == []
     more = {"null_times": "fill", "null_time_value": "2025-12-31 10:00+00"}
     convert(target, plan_for("timeless", "production_kpis", **more))
-    found = database.rows("SELECT id FROM timeless.production_kpis WHERE created_at = '2025-12-31 10:00+00' ORDER BY id")
+    found = database.rows(
+        "SELECT id FROM timeless.production_kpis WHERE created_at = '2025-12-31 10:00+00' ORDER BY id"
+    )
     assert [row["id"] for row in found] == [2, 5, 7]
     assert database.row("SELECT count(*) AS n FROM timeless.production_kpis")["n"] == 12
 
@@ -584,7 +586,9 @@ def test_the_way_back_is_refused_while_jobs_or_aggregates_stand_on_the_hypertabl
     with pytest.raises(ConversionRefused, match="policy_retention"):
         reverse(target, plan_back("busy", "metric_hist"))
     database.execute("SELECT remove_retention_policy('busy.metric_hist')")
-    database.execute("ALTER TABLE busy.metric_hist SET (timescaledb.compress, timescaledb.compress_segmentby = 'metric_def_id')")
+    database.execute(
+        "ALTER TABLE busy.metric_hist SET (timescaledb.compress, timescaledb.compress_segmentby = 'metric_def_id')"
+    )
     database.execute("SELECT compress_chunk(c) FROM show_chunks('busy.metric_hist') c")
     before = described(database, "busy", "metric_hist")["rows"]
     reverse(target, plan_back("busy", "metric_hist"))
@@ -594,7 +598,7 @@ def test_the_way_back_is_refused_while_jobs_or_aggregates_stand_on_the_hypertabl
 
 def test_statements_for_chunkwise_indexes_and_long_names() -> None:
     table = '"s"."t"'
-    plain = f"CREATE INDEX \"a ( b\" ON {table} USING btree (lower('(''\"'::text), x) INCLUDE (\"y)\")"
+    plain = f'CREATE INDEX "a ( b" ON {table} USING btree (lower(\'(\'\'"\'::text), x) INCLUDE ("y)")'
     assert chunkwise(plain, table) == f"{plain} WITH (timescaledb.transaction_per_chunk)"
     partial = f"{plain} WITH (fillfactor='70') WHERE (z > 0)"
     assert "WITH (timescaledb.transaction_per_chunk, fillfactor='70') WHERE (z > 0)" in chunkwise(partial, table)

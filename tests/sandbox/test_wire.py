@@ -288,6 +288,21 @@ def test_copy_in_by_the_extended_protocol(open_wire: OpenWire) -> None:
     assert kinds(frames) == "12HdcCZ"
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE INDEX i ON t (a) WITH (timescaledb.transaction_per_chunk)",
+        "create index if not exists i on t (a) with (fillfactor = 70, TimescaleDB.Transaction_Per_Chunk = true)",
+        "SELECT 1; CREATE INDEX i ON t /* b */ (a) WITH (timescaledb.transaction_per_chunk)",
+    ],
+)
+def test_an_index_in_one_transaction_per_chunk_is_refused(open_wire: OpenWire, sql: str) -> None:
+    wire = open_wire()
+    assert errors(wire.ask(query(sql))) == ["0A000"]
+    assert errors(wire.ask(parse("", sql), bind(""), run(), SYNC)) == ["0A000"]
+    assert errors(wire.ask(query("SELECT 'create index with (timescaledb.transaction_per_chunk)'"))) == []
+
+
 def test_cancel_requests_need_the_secret(open_wire: OpenWire) -> None:
     wire = open_wire(login=False)
     keys = [body for kind, body in wire.login() if kind == "K"]

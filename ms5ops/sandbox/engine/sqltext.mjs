@@ -1,5 +1,5 @@
-// What the front must know about SQL text: whether it copies from the client (which would kill the
-// engine), changes session settings, or drops prepared statements. It reads words outside of literals,
+// What the front must know about SQL text: whether it would harm the engine, changes session settings, or
+// drops prepared statements. It reads words outside of literals,
 // quoted names, comments and dollar quotes; it is not a parser.
 
 const OPENING = /['"$]|--|\/\*/g;
@@ -73,19 +73,32 @@ function endOfComment(sql, start) {
 }
 
 // Texts without any of these words are the great majority and are not looked at further.
-const INTERESTING = /\b(?:copy|set|reset|discard|deallocate|set_config|rollback|abort|do|call)\b/i;
+const INTERESTING = /\b(?:copy|transaction_per_chunk|set|reset|discard|deallocate|set_config|rollback|abort|do|call)\b/i;
+
+// What the engine cannot take. COPY FROM STDIN waits for bytes that never come, and ends the process. An index built
+// in one transaction per chunk fails half-way ("tuple concurrently deleted"), and later statements of the session read
+// garbage ("could not access status of transaction").
+const COPY_IN = {
+  message: 'COPY FROM STDIN is not supported by the sandbox',
+  hint: 'Use INSERT with many rows, or INSERT ... SELECT.',
+};
+const PER_CHUNK = {
+  message: 'timescaledb.transaction_per_chunk is not supported by the sandbox',
+  hint: 'Create the index without that option.',
+};
 
 /**
  * What a text does that concerns the front:
- * copiesIn (COPY ... FROM STDIN), settings (may change session settings), resets (may return them to
+ * refused (why it may not run, or null), settings (may change session settings), resets (may return them to
  * their start values), drops (DEALLOCATE ALL or DISCARD ALL: prepared statements of everyone are gone).
  */
 export function effects(sql) {
-  const found = { copiesIn: false, settings: false, resets: false, drops: false };
+  const found = { refused: null, settings: false, resets: false, drops: false };
   if (!INTERESTING.test(sql)) return found;
   for (const statement of statements(sql)) {
     const first = /^\w+/.exec(statement)?.[0].toLowerCase();
-    if (first === 'copy' && /\bfrom\s+stdin\b/i.test(statement)) found.copiesIn = true;
+    if (first === 'copy' && /\bfrom\s+stdin\b/i.test(statement)) found.refused = COPY_IN;
+    if (first === 'create' && /\btransaction_per_chunk\b/i.test(statement)) found.refused = PER_CHUNK;
     if (first === 'set' || first === 'reset' || first === 'discard') found.settings = true;
     if (first === 'reset' || first === 'discard') found.resets = true;
     if ((first === 'deallocate' && /\ball\b/i.test(statement)) || first === 'discard') found.drops = true;

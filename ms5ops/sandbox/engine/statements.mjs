@@ -1,13 +1,12 @@
 // One client's prepared statements, and the messages that run for it: names are replaced by ones that no other
-// client uses, statements that the engine has lost are prepared again unseen, and COPY FROM STDIN is refused.
+// client uses, statements that the engine has lost are prepared again unseen, and what would harm it is refused.
 
 import * as wire from './protocol.mjs';
 import { deallocatedName, effects, identifier } from './sqltext.mjs';
 
 // Raised by the engine itself, so that the transaction fails exactly as it would on a server.
-const COPY_REFUSAL = `DO $ms5ops$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000',
-  MESSAGE = 'COPY FROM STDIN is not supported by the sandbox',
-  HINT = 'Use INSERT with many rows, or INSERT ... SELECT.'; END $ms5ops$`;
+const refusal = ({ message, hint }) => `DO $ms5ops$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000',
+  MESSAGE = '${message}', HINT = '${hint}'; END $ms5ops$`;
 
 export class Statements {
   #hub;
@@ -53,7 +52,7 @@ export class Statements {
     this.#hub.unnamedOwner = null;
     const sql = wire.readCstring(body).text;
     const found = effects(sql);
-    if (found.copiesIn) return { raw: wire.query(COPY_REFUSAL) };
+    if (found.refused) return { raw: wire.query(refusal(found.refused)) };
     return { raw: this.#renamedDeallocate(sql, (text) => wire.query(text)) ?? raw, effects: found };
   }
 
@@ -72,11 +71,11 @@ export class Statements {
     const sql = wire.readCstring(body, name.next);
     const found = effects(sql.text);
     const alias = name.text === '' ? '' : (this.#named.get(name.text)?.alias ?? this.#alias());
-    const text = found.copiesIn
-      ? wire.cstring(COPY_REFUSAL)
+    const text = found.refused
+      ? wire.cstring(refusal(found.refused))
       : (this.#renamedDeallocate(sql.text, wire.cstring) ?? Buffer.from(`${sql.text}\0`, 'latin1'));
     const parse = wire.message('P', wire.cstring(alias), text, body.subarray(sql.next));
-    const record = { alias, parse, effects: found.copiesIn ? null : found };
+    const record = { alias, parse, effects: found.refused ? null : found };
     fresh.aliases.add(alias);
     if (alias === '') this.#unnamed = record;
     else fresh.records.set(name.text, record);

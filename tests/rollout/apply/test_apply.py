@@ -97,7 +97,7 @@ def test_killed_after_every_operation_it_is_resumed(probe: Database, key: str, d
     assert (outcome.status, outcome.left) == ("done", ())
 
 
-@pytest.mark.parametrize("number", range(5, 250, 11))
+@pytest.mark.parametrize("number", range(5, 250, 19))
 def test_killed_before_any_statement_it_is_resumed(probe: Database, number: int, dies) -> None:  # type: ignore[no-untyped-def]
     dies(apply_and_die, probe.target, WHOLE, number, True)
     begun = journal.deployments(probe)

@@ -53,7 +53,7 @@ def test_killed_after_every_operation_it_is_rolled_back(probe: Database, key: st
     assert catalogue(probe) == before
 
 
-@pytest.mark.parametrize("number", range(90, 230, 17))
+@pytest.mark.parametrize("number", range(90, 230, 34))
 def test_killed_before_any_statement_it_is_rolled_back(probe: Database, number: int, dies) -> None:  # type: ignore[no-untyped-def]
     before = catalogue(probe)
     dies(apply_and_die, probe.target, WHOLE, number, True)
@@ -61,7 +61,7 @@ def test_killed_before_any_statement_it_is_rolled_back(probe: Database, number: 
     assert catalogue(probe) == before
 
 
-@pytest.mark.parametrize("number", range(20, 120, 9))
+@pytest.mark.parametrize("number", range(20, 120, 17))
 def test_a_rollback_that_is_killed_is_finished(probe: Database, number: int, dies) -> None:  # type: ignore[no-untyped-def]
     before = catalogue(probe)
     apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
@@ -107,7 +107,7 @@ def test_what_someone_changed_by_hand_is_not_overwritten(probe: Database) -> Non
 def test_what_cannot_come_back_is_named_and_needs_a_confirmation(probe: Database) -> None:
     apply(probe, Plan((index("idx_a", "ts"), DESTROY)), conditions(), server_versions=VERSIONS)
     found = journal.deployment(probe)
-    with pytest.raises(RolloutError, match=r"rows older than 6 days.*dropped chunks do not come back"):
+    with pytest.raises(RolloutError, match=r"dropped chunks do not come back.*rows older than 6 days"):
         rollback(probe, found, conditions())
     assert "idx_a" in catalogue(probe)
     outcome = rollback(probe, found, conditions(), accept_loss=True)

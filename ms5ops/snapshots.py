@@ -31,7 +31,10 @@ SIZE_CHANGE_LEAST = 0.01
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What is kept of one reading. Frames have the columns above; relations are named ``schema.name``."""
+    """What is kept of one reading. Frames have the columns above; relations are named ``schema.name``.
+
+    ``unread``: the frames (tables, jobs, aggregates) that are empty because they could not be read.
+    """
 
     taken_at: datetime
     postgres_version: str
@@ -40,6 +43,7 @@ class Snapshot:
     tables: pd.DataFrame
     jobs: pd.DataFrame
     aggregates: pd.DataFrame
+    unread: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,7 @@ def snapshot_of(overview: Overview) -> Snapshot:
         tables=pd.DataFrame(tables, columns=list(TABLE_COLUMNS)),
         jobs=pd.DataFrame(jobs, columns=list(JOB_COLUMNS)),
         aggregates=pd.DataFrame(aggregates, columns=list(AGGREGATE_COLUMNS)),
+        unread=frozenset({"tables", "jobs", "aggregates"} & set(overview.errors())),
     )
 
 
@@ -150,16 +155,25 @@ def stored_snapshot(history: History, source: str, before: datetime) -> Snapshot
         tables=at["storage_snapshots"][list(TABLE_COLUMNS)],
         jobs=at["job_snapshots"][list(JOB_COLUMNS)],
         aggregates=at["aggregate_snapshots"][list(AGGREGATE_COLUMNS)],
+        # Expected tables are kept even where they are missing, and TimescaleDB always has jobs of its own.
+        unread=frozenset(
+            kept for kept, name in (("tables", "storage_snapshots"), ("jobs", "job_snapshots")) if at[name].empty
+        ),
     )
 
 
 def changes(before: Snapshot, after: Snapshot) -> list[Change]:
-    """What is different, the worrying first: versions, tables, jobs, aggregates."""
+    """What is different, the worrying first: versions, tables, jobs, aggregates; nothing of what was not read."""
+    unread = before.unread | after.unread
     found = [
         *_version_changes(before, after),
-        *_table_changes(before, after),
-        *_job_changes(before, after),
-        *_coming_and_going("Continuous aggregate", before.aggregates, after.aggregates, "aggregate_name"),
+        *(() if "tables" in unread else _table_changes(before, after)),
+        *(() if "jobs" in unread else _job_changes(before, after)),
+        *(
+            ()
+            if "aggregates" in unread
+            else _coming_and_going("Continuous aggregate", before.aggregates, after.aggregates, "aggregate_name")
+        ),
     ]
     return sorted(found, key=lambda change: not change.is_worse)
 

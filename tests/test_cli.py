@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -110,3 +111,36 @@ def test_a_sandbox_that_does_not_run_is_no_error(tmp_path: Path) -> None:
 def test_version_and_bad_usage(tmp_path: Path) -> None:
     assert call("--version", folder=tmp_path).stdout.strip() == __version__
     assert call("no-such-command", folder=tmp_path).returncode == 2
+
+
+def test_what_a_message_quotes_is_no_markup(tmp_path: Path) -> None:
+    done = call("status", folder=tmp_path, MS5OPS_ENVIRONMENT="[/bold]")
+    assert done.returncode == 2
+    assert "There is no environment '[/bold]'." in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = call("run", "--port", port, folder=tmp_path, DB_HOST="127.0.0.1", DB_PORT="1")
+    assert done.returncode == 2
+    assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
+    assert "open on" not in done.stderr
+
+
+def test_a_history_that_has_no_place_is_said_in_a_sentence(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = call("collect", folder=sandboxes.folder("legacy"), MS5OPS_HISTORY=str(tmp_path / "file" / "h.duckdb"))
+    assert done.returncode == 2
+    assert "cannot be used" in done.stderr
+    assert "MS5OPS_HISTORY" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_names_are_whole_on_a_narrow_terminal(sandboxes: Sandboxes) -> None:
+    done = call("status", folder=sandboxes.folder("optimised"), COLUMNS="80")
+    assert "production_context_history" in done.stdout
+    assert "metric_hist_1hour_percentiles" in done.stdout

@@ -95,6 +95,13 @@ def test_a_change_is_said_and_worse_comes_first(before: Snapshot, after: Snapsho
     assert lines(before, after) == said
 
 
+def test_what_could_not_be_read_is_not_said_to_be_gone() -> None:
+    whole = snapshot(table(), jobs=(job(),), aggregates=("s.a",))
+    blind = replace(snapshot(), unread=frozenset({"tables", "jobs", "aggregates"}))
+    assert lines(whole, blind) == lines(blind, whole) == []
+    assert lines(whole, replace(snapshot(), unread=frozenset({"jobs", "aggregates"}))) == ["! Table s.t: there -> gone"]
+
+
 def test_what_is_stored_is_what_was_read(database: Database, state: str, tmp_path: Path) -> None:
     overview = read_all(connect_server(database))
     assert overview.errors() == {}

@@ -1,6 +1,9 @@
 """``python -m ms5ops status`` and ``collect``: the readings of all pages, shown and kept."""
 
 import json
+import os
+import sys
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -22,6 +25,8 @@ EnvironmentOption = Annotated[
     str | None, typer.Option("--environment", "-e", help="The environment; by default the one that is configured.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+WIDE = 200
+"""Columns of the tables where they go into a file or a pipe: nothing is cut there."""
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue", "ok": "green"}
 
 
@@ -37,7 +42,7 @@ def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -
         about = {"tool_version": __version__, "environment": connected.name, "origin": connected.origin}
         typer.echo(json.dumps({**about, "findings": as_plain(found), **as_plain(overview)}, indent=2, default=str))
     else:
-        _show(Console(highlight=False), connected.name, connected.origin, overview, found)
+        _show(Console(highlight=False, width=_width()), connected.name, connected.origin, overview, found)
     if worst(found) == "critical":
         raise typer.Exit(1)
 
@@ -76,10 +81,16 @@ def _show(console: Console, name: str, origin: str, overview: Overview, found: l
         console.print(f"[yellow]Not read: {section}.[/] {escape(error.happened)} {escape(error.next_step)}")
 
 
+def _width() -> int | None:
+    """The terminal's own, or what COLUMNS asks for (None: rich finds out)."""
+    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+
+
 def _show_tables(console: Console, overview: Overview) -> None:
     schema = overview.server.schema
     compression = {one.table: one for one in overview.compression.found(())}
     table = RichTable("Table", "Kind", "Rows (about)", "Size", "Chunks", "Compressed", "Ratio", "Backlog", box=None)
+    table.columns[0].no_wrap = True  # two names that are cut alike tell nothing
     for one in overview.tables.found(()):
         record = compression.get(one.qualified)
         table.add_row(
@@ -105,6 +116,7 @@ def _show_jobs(console: Console, overview: Overview) -> None:
     table = RichTable(
         "Job", "Kind", "Works on", "State", "Every", "Last start", "Next start", "Runs", "Failed", box=None
     )
+    table.columns[2].no_wrap = True
     for job in jobs:
         table.add_row(
             str(job.job_id),
@@ -127,12 +139,13 @@ def _show_aggregates(console: Console, overview: Overview) -> None:
     if not aggregates:
         return
     table = RichTable("Continuous aggregate", "Reads", "Size", "Behind its source", "Promised", box=None)
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for one in aggregates:
         table.add_row(
             escape(short_name(one.aggregate, schema)),
             escape(short_name(one.source, schema)),
             units.bytes_text(one.size_bytes),
-            units.interval_text(one.lag_behind_source),
+            "up to date" if one.lag_behind_source == timedelta(0) else units.interval_text(one.lag_behind_source),
             units.interval_text(one.promised),
         )
     console.print(table)

@@ -9,7 +9,9 @@ import pandas as pd
 
 from ms5ops.observe.activity import Activity, lock_waits, long_transactions
 from ms5ops.observe.aggregates import Aggregate
-from ms5ops.observe.indexes import Index, unused
+from ms5ops.observe.index_remedies import drop_sql, quoted
+from ms5ops.observe.index_review import counting
+from ms5ops.observe.indexes import Index, IndexReading, unused
 from ms5ops.observe.jobs import Job, job_state, last_messages
 from ms5ops.observe.overview import Overview
 from ms5ops.observe.settings import Setting, setting, setting_number
@@ -53,7 +55,7 @@ def diagnoses(overview: Overview, now: datetime | None = None) -> list[Diagnosis
     jobs, runs = overview.jobs.value, overview.job_runs.value
     activity, settings = overview.activity.value, overview.settings.value
     aggregates = overview.aggregates.value
-    indexes = overview.indexes.value.indexes if overview.indexes.value else None
+    reading = overview.indexes.value
     return [
         active_queries(activity, now),
         max_runtime(jobs, runs),
@@ -61,8 +63,8 @@ def diagnoses(overview: Overview, now: datetime | None = None) -> list[Diagnosis
         too_few_workers(jobs, settings, now, overview.server.started_at),
         schedules_overlap(jobs),
         aggregate_lag(aggregates),
-        bloated_indexes(indexes),
-        unused_indexes(indexes),
+        bloated_indexes(reading.indexes if reading else None),
+        unused_indexes(reading, now),
         autovacuum(settings),
     ]
 
@@ -103,8 +105,8 @@ def max_runtime(jobs: Sequence[Job] | None, runs: pd.DataFrame | None) -> Diagno
         ]
         found = bool(slow) if compressing else None
         evidence = tuple(
-            f"job {job.job_id} ({job.target}): last run {interval_text(job.last_duration)} of at most "
-            f"{interval_text(job.max_runtime)}"
+            f"job {job.job_id} ({job.target}): last run {interval_text(job.last_duration)}"
+            + (f" of at most {interval_text(job.max_runtime)}" if job.max_runtime else ", without a limit")
             for job in compressing
         ) or ("There is no compression job.",)
     wanted = slow[0].job_id if slow else "<job_id>"
@@ -208,7 +210,7 @@ def aggregate_lag(aggregates: Sequence[Aggregate] | None) -> Diagnosis:
             f"{one.aggregate}: {interval_text(one.lag_behind_source)} behind, {interval_text(one.promised)} allowed"
             for one in known
         ) or ("No aggregate has both a policy and data.",)
-    name = late[0].aggregate if late else "<schema.aggregate>"
+    name = quoted(*late[0].aggregate.split(".", 1)).replace("'", "''") if late else "<schema.aggregate>"
     return Diagnosis(
         "aggregates.lag",
         "Aggregates lag",
@@ -245,15 +247,16 @@ def bloated_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
     )
 
 
-def unused_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
-    """Indexes that no query has used."""
+def unused_indexes(reading: IndexReading | None, now: datetime) -> Diagnosis:
+    """Indexes that no query has used; not to be told before a usual stretch of work has been counted."""
     evidence: tuple[str, ...] = ("The indexes could not be read.",)
     found, idle = None, []
-    if indexes is not None:
-        idle = unused(indexes)
-        found = bool(idle)
+    if reading is not None:
+        idle, counted = unused(reading.indexes), counting(reading, now)
+        found = None if idle and not counted.long_enough else bool(idle)
         evidence = tuple(f"{one.name} on {one.table}: {bytes_text(one.size_bytes)}, 0 scans" for one in idle[:20])
-    lines = "\n".join(f'-- DROP INDEX "{one.schema}"."{one.name}";' for one in idle[:20])
+        evidence = (counted.text, *evidence) if idle else ()
+    lines = "\n".join(f"-- {line}" for line in drop_sql(idle[:20]).splitlines())
     return Diagnosis(
         "indexes.unused",
         "Indexes cost more than they bring",

@@ -8,7 +8,7 @@ from ms5ops.observe.indexes import Index
 
 def drop_sql(indexes: Sequence[Index]) -> str:
     """DROP INDEX for each of those that may be dropped; on a hypertable that drops it on all chunks."""
-    return "\n".join(f"DROP INDEX {_quoted(one.schema, one.name)};" for one in indexes if one.may_be_dropped)
+    return "\n".join(f"DROP INDEX {quoted(one.schema, one.name)};" for one in indexes if one.may_be_dropped)
 
 
 def rebuild_sql(index: Index) -> str | None:
@@ -38,7 +38,7 @@ def reindex_sql(index: Index) -> str:
     A chunk's index is found by its name, which ends in the index's own.
     """
     if not index.chunks:
-        return f"REINDEX INDEX CONCURRENTLY {_quoted(index.schema, index.name)};"
+        return f"REINDEX INDEX CONCURRENTLY {quoted(index.schema, index.name)};"
     schema, _, table = index.definition.partition(" ON ")[2].partition(" USING ")[0].rpartition(".")
     pattern = re.sub(r"([\\_%])", r"\\\1", index.name).replace("'", "''")
     relation = f"{schema}.{table}".removeprefix("ONLY ").replace("'", "''")
@@ -55,5 +55,6 @@ def reindex_sql(index: Index) -> str:
     )
 
 
-def _quoted(schema: str, name: str) -> str:
+def quoted(schema: str, name: str) -> str:
+    """A relation's name as SQL text to copy (unlike ``server.quoted``, which is for statements with parameters)."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in (schema, name))

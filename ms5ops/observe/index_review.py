@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from ms5ops.observe.finding import counted, short
-from ms5ops.observe.indexes import Index, IndexReading, duplicates
+from ms5ops.observe.indexes import Index, IndexReading, duplicates, unused
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW, USAGE_COUNTED_LONG_ENOUGH
 from ms5ops.observe.tables import Table, short_name
@@ -67,7 +67,7 @@ def counting(reading: IndexReading, now: datetime) -> Counting:
 
 def index_totals(reading: IndexReading, tables: Sequence[Table]) -> IndexTotals:
     """Sums over all indexes; ``unused`` leaves out constraints and what TimescaleDB made for aggregates."""
-    idle = [one for one in reading.indexes if is_idle(one)]
+    idle = unused(reading.indexes)
     return IndexTotals(
         indexes=len(reading.indexes),
         size_bytes=sum(one.size_bytes for one in reading.indexes),
@@ -87,11 +87,6 @@ def performance_indexes(indexes: Sequence[Index], tables: Sequence[Table]) -> li
         for one in indexes
         if one.table in expected and one.may_be_dropped and not one.is_broken and (one.schema, one.name) not in spare
     ]
-
-
-def is_idle(index: Index) -> bool:
-    """Never scanned, and nothing but queries would miss it; TimescaleDB's own on aggregates are not meant."""
-    return index.scans == 0 and index.may_be_dropped and index.table_kind != "continuous aggregate"
 
 
 def verdict(  # noqa: PLR0911  # one per case

@@ -49,7 +49,11 @@ def daily_health(found: Sequence[Finding]) -> RoutineItem:
     """Only what failed or warns."""
     grave = problems(found)
     critical = sum(one.severity == "critical" for one in grave)
-    detail = f"{critical} critical, {counted(len(grave) - critical, 'warning', 'warnings')}." if grave else "Nothing failed, nothing warns."
+    detail = (
+        f"{critical} critical, {counted(len(grave) - critical, 'warning', 'warnings')}."
+        if grave
+        else "Nothing failed, nothing warns."
+    )
     return RoutineItem(
         "daily.health", "daily", "Look at what failed or warns", "attention" if grave else "done", detail, "health"
     )

@@ -1,8 +1,8 @@
 """The few figures that stand for the whole database."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
+from ms5ops.observe.freshness import summary
 from ms5ops.observe.jobs import JobState, job_state
 from ms5ops.observe.overview import Overview
 
@@ -13,8 +13,8 @@ IN_TROUBLE: tuple[JobState, ...] = ("failing", "overdue", "never ran")
 class Totals:
     """Sums over all tables and aggregates; None where a part could not be read or there is nothing to sum.
 
-    ``saved_share`` is of the whole: 1 - stored / uncompressed. ``slowest`` is the largest lag of an aggregate
-    behind its source.
+    ``saved_share`` is of the whole: 1 - stored / uncompressed. Aggregates are judged and on time as in
+    ``freshness.summary``: without an active policy or a readable source they are not judged.
     """
 
     database_bytes: int | None
@@ -26,8 +26,8 @@ class Totals:
     jobs: int | None
     jobs_in_trouble: int | None
     aggregates: int | None
+    aggregates_judged: int | None
     aggregates_on_time: int | None
-    slowest: timedelta | None
 
     @property
     def saved_share(self) -> float | None:
@@ -42,7 +42,7 @@ def totals(overview: Overview) -> Totals:
     tables, jobs, aggregates = overview.tables.value, overview.jobs.value, overview.aggregates.value
     sized = [table for table in tables or () if table.size_bytes is not None]
     size = overview.database_size.value
-    lags = [lag for one in aggregates or () if (lag := one.lag_behind_source) is not None]
+    fresh = None if aggregates is None else summary(aggregates)
     return Totals(
         database_bytes=size.size_bytes if size else None,
         database_is_exact=bool(size and size.is_exact),
@@ -55,6 +55,6 @@ def totals(overview: Overview) -> Totals:
         if jobs is None
         else sum(job_state(job, overview.now, overview.server.started_at) in IN_TROUBLE for job in jobs),
         aggregates=None if aggregates is None else len(aggregates),
-        aggregates_on_time=None if aggregates is None else sum(one.keeps_promise is not False for one in aggregates),
-        slowest=max(lags, default=None),
+        aggregates_judged=fresh.judged if fresh else None,
+        aggregates_on_time=fresh.fresh if fresh else None,
     )

@@ -315,7 +315,8 @@ def _job(row: Mapping[str, Any]) -> JobState:
         retry_period=row["retry_period"],
         scheduled=row["scheduled"],
         fixed_schedule=row["fixed_schedule"],
-        initial_start=instant(row["initial_start"]),
+        # Without a fixed schedule it was the first run's and means nothing since (and alter_job cannot unset it).
+        initial_start=instant(row["initial_start"]) if row["fixed_schedule"] else None,
         timezone=row["timezone"],
         config=config,
         job_id=row["job_id"],

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure
+from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels
 from ms5ops.units import duration_text, percent_text
 
 BAR_HEIGHT = 34
@@ -28,7 +28,7 @@ def freshness_figure(freshness: pd.DataFrame) -> go.Figure:
     figure = base_figure(100 + BAR_HEIGHT * len(freshness))
     figure.add_bar(
         x=freshness["share"].clip(upper=MOST_SHARE),
-        y=freshness["aggregate"],
+        y=labels(freshness["aggregate"]),
         orientation="h",
         marker={"color": [BAD if share > 1 else GOOD for share in freshness["share"]]},
         text=[
@@ -67,7 +67,7 @@ def window_figure(windows: pd.DataFrame) -> go.Figure:
     limit = farthest * ROOM
     kept = windows["kept_s"].fillna(limit)
     reach = windows["reach_s"].where(~windows["is_unlimited"], limit)
-    lanes = windows["aggregate"]
+    lanes = pd.Series(labels(windows["aggregate"]), index=windows.index, dtype="str")
     about = [
         f"<b>{_text(one['aggregate'])}</b><br>{_text(one['source'])} is kept "
         + ("for ever" if pd.isna(one["kept_s"]) else f"for {duration_text(one['kept_s'])}")
@@ -117,7 +117,7 @@ def lag_history_figure(lags: pd.DataFrame) -> go.Figure:
     figure = base_figure()
     for name, part in lags.groupby("aggregate", sort=True):
         figure.add_scatter(
-            name=str(name),
+            name=labels([name])[0],
             x=part["taken_at"],
             y=part["share"],
             mode="lines+markers",

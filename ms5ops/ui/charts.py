@@ -4,7 +4,9 @@ Bytes are drawn with SI prefixes, time in UTC; colours come from the theme's ten
 except where a colour carries a meaning.
 """
 
-import pandas as pd
+from collections.abc import Iterable
+from html import escape
+
 import plotly.graph_objects as go
 
 GOOD = "#2a9d6f"
@@ -39,12 +41,6 @@ def bytes_axis(figure: go.Figure, title: str, axis: str = "y") -> go.Figure:
     return figure
 
 
-def stacked_bars(
-    frame: pd.DataFrame, x: str, y: str, by: str, *, y_title: str, unit_bytes: bool = True, height: int = HEIGHT
-) -> go.Figure:
-    """One bar per ``x``, stacked by the values of ``by``; ``frame`` is long (one row per x and by)."""
-    figure = base_figure(height)
-    for name, part in frame.groupby(by, sort=False, observed=True):
-        figure.add_bar(x=part[x], y=part[y], name=str(name))
-    figure.update_layout(barmode="stack")
-    return bytes_axis(figure, y_title) if unit_bytes else figure.update_yaxes(title=y_title)
+def labels(names: Iterable[object]) -> list[str]:
+    """Names from the server as plotly shows them as they are: it reads tags and entities, but quotes as quotes."""
+    return [escape(str(name), quote=False) for name in names]

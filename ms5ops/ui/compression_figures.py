@@ -1,14 +1,13 @@
 """Figures of the compression page: what is saved, over time, what waits, rows per segment, poor chunks, live sizes."""
 
 import math
-from html import escape
 
 import pandas as pd
 import plotly.graph_objects as go
 
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, SAVED_SHARE_WANTED
 from ms5ops.observe.savings import chunks_text, saved_text
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis
+from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, count_text, percent_text, ratio_text
 
 ROW_HEIGHT = 34
@@ -30,7 +29,7 @@ def saved_shares(savings: pd.DataFrame) -> go.Figure:
     figure = _rows(len(frame), per_row=44)
     figure.add_bar(
         x=frame["saved_share"],
-        y=_labels(frame["table"]),
+        y=labels(frame["table"]),
         orientation="h",
         marker_color=[GOOD if share >= SAVED_SHARE_WANTED else BAD for share in frame["saved_share"]],
         text=[f" {saved_text(share)} " for share in frame["saved_share"]],
@@ -59,7 +58,7 @@ def before_and_after(savings: pd.DataFrame) -> go.Figure:
     ):
         figure.add_bar(
             x=frame[column].astype("float64"),
-            y=_labels(frame["table"]),
+            y=labels(frame["table"]),
             name=name,
             orientation="h",
             marker_color=colour,
@@ -128,7 +127,7 @@ def chunk_states(totals: pd.DataFrame) -> go.Figure:
             continue
         figure.add_bar(
             x=part["share"],
-            y=_labels(part["table"]),
+            y=labels(part["table"]),
             name=name,
             orientation="h",
             marker_color=colour,
@@ -139,7 +138,7 @@ def chunk_states(totals: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}, " + name.lower() + ": %{customdata}<extra></extra>",
         )
     figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
-    figure.update_yaxes(categoryorder="array", categoryarray=_labels(pd.Series(tables, dtype="str")))
+    figure.update_yaxes(categoryorder="array", categoryarray=labels(pd.Series(tables, dtype="str")))
     return figure.update_xaxes(title="Share of the table's chunks", tickformat=".0%", range=[0, 1.02], dtick=0.25)
 
 
@@ -153,7 +152,7 @@ def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
             continue
         figure.add_scatter(
             x=part["rows_per_segment"].clip(lower=0.5),
-            y=_labels(part["table"]),
+            y=labels(part["table"]),
             mode="markers+text",
             name=how.capitalize(),
             marker={
@@ -183,7 +182,7 @@ def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
         legend={"y": -0.3, "yanchor": "top", "x": 0},
         height=figure.layout.height + 50,
     )
-    figure.update_yaxes(categoryorder="array", categoryarray=_labels(frame["table"]))
+    figure.update_yaxes(categoryorder="array", categoryarray=labels(frame["table"]))
     return figure.update_xaxes(
         title="Rows per segment and chunk (logarithmic)",
         type="log",
@@ -239,10 +238,6 @@ def _rows(count: int, *, per_row: int = ROW_HEIGHT, least: int = 200) -> go.Figu
     figure = base_figure(max(least, 90 + per_row * count))
     figure.update_layout(hovermode="closest")
     return figure.update_yaxes(type="category", rangemode="normal")
-
-
-def _labels(tables: pd.Series) -> list[str]:
-    return [escape(str(table)) for table in tables]
 
 
 def _criterion(figure: go.Figure, axis: str) -> None:

@@ -1,7 +1,5 @@
 """Figures of the indexes page: size by use, and the lock table."""
 
-from html import escape
-
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -9,7 +7,7 @@ from ms5ops.observe.index_review import scans_text
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.savings import chunks_text
 from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis
+from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, count_text, percent_text
 
 ROW_HEIGHT = 32
@@ -38,7 +36,7 @@ def size_by_usage(usage: pd.DataFrame) -> go.Figure:
             continue
         figure.add_bar(
             x=part["size_bytes"],
-            y=_labels(part["table"]),
+            y=labels(part["table"]),
             name=name,
             orientation="h",
             marker_color=colour,
@@ -50,7 +48,7 @@ def size_by_usage(usage: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + category.capitalize() + ": %{customdata}<extra></extra>",
         )
     figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
-    figure.update_yaxes(categoryorder="array", categoryarray=_labels(pd.Series(tables[::-1], dtype="str")))
+    figure.update_yaxes(categoryorder="array", categoryarray=labels(pd.Series(tables[::-1], dtype="str")))
     return bytes_axis(figure, "Size of the table's indexes", "x")
 
 
@@ -91,7 +89,7 @@ def locks_by_table(locks: pd.DataFrame) -> go.Figure:
     figure = _rows(len(frame))
     figure.add_bar(
         x=frame["locks"],
-        y=_labels(frame["table"]),
+        y=labels(frame["table"]),
         orientation="h",
         marker_color=[_load_colour(share) for share in frame["share"]],
         text=[
@@ -137,7 +135,3 @@ def _rows(count: int) -> go.Figure:
     figure = base_figure(max(200, 90 + ROW_HEIGHT * count))
     figure.update_layout(hovermode="closest")
     return figure.update_yaxes(type="category", rangemode="normal")
-
-
-def _labels(tables: pd.Series) -> list[str]:
-    return [escape(str(table)) for table in tables]

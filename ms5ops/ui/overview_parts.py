@@ -7,7 +7,6 @@ import streamlit as st
 
 from ms5ops import units
 from ms5ops.errors import HistoryError
-from ms5ops.history import History
 from ms5ops.observe.finding import counted
 from ms5ops.observe.health import problems as grave
 from ms5ops.observe.health import worst
@@ -16,7 +15,7 @@ from ms5ops.observe.totals import totals
 from ms5ops.snapshots import Snapshot, changes, snapshot_of, stored_snapshot
 from ms5ops.ui.findings import show_finding
 from ms5ops.ui.messages import ICONS, show_error
-from ms5ops.ui.readings import READ_TTL_S, Readings, section
+from ms5ops.ui.readings import READ_TTL_S, Readings, history, section
 from ms5ops.ui.tables import Column, show_table
 
 SPANS = {"the last snapshot": timedelta(0), "a day ago": timedelta(days=1), "a week ago": timedelta(days=7)}
@@ -85,11 +84,14 @@ def key_figures(page: Readings) -> None:
             "Fresh summaries",
             units.MISSING
             if found.aggregates is None
-            else f"{found.aggregates_on_time} of {found.aggregates}"
-            if found.aggregates
-            else "none",
+            else "none"
+            if not found.aggregates
+            else f"{found.aggregates_on_time} of {found.aggregates_judged}"
+            if found.aggregates_judged
+            else units.MISSING,
             border=True,
-            help="Continuous aggregates that are no further behind their source than their refresh policy promises.",
+            help="Continuous aggregates that are no further behind their source than their refresh policy promises; "
+            "those that promise nothing, or cannot be judged, are not counted.",
         )
 
 
@@ -174,4 +176,4 @@ def changed_since(page: Readings) -> None:
 
 @st.cache_data(ttl=READ_TTL_S, show_spinner=False, max_entries=32)
 def _snapshot_before(source: str, span: str, read_at: datetime) -> Snapshot | None:
-    return stored_snapshot(History(), source, read_at - SPANS[span])
+    return stored_snapshot(history(), source, read_at - SPANS[span])

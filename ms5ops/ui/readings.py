@@ -22,6 +22,7 @@ from ms5ops.ui.messages import show_error
 T = TypeVar("T")
 READ_TTL_S = 30
 """How old a reading may get before the next page load reads again."""
+LOCK_WAIT_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,12 @@ def stored(name: str, source: str, since: datetime | None = None) -> pd.DataFram
     ``since`` is for the queries that take it. Round it, or every call is a new one to the cache.
     """
     parameters = {"source": source} if since is None else {"source": source, "since": since}
-    return History().read(name, parameters)
+    return history().read(name, parameters)
+
+
+def history() -> History:
+    """The history for a page, which does not wait as long as cron does where another process holds the file."""
+    return History(lock_wait_s=LOCK_WAIT_S)
 
 
 # In the background, so that no page waits for it: a reading of up to twice its age is shown meanwhile.
@@ -92,5 +98,5 @@ def _read(key: str, _connected: Connected) -> Readings:
 
 
 @st.cache_resource(max_entries=16, on_release=lambda connected: connected.database.close(), show_spinner=False)
-def _pooled(key: str, _connected: Connected) -> Connected:  # noqa: ARG001  # the cache tells entries apart by it
+def _pooled(key: str, _connected: Connected) -> Connected:  # the cache tells entries apart by it
     return _connected

@@ -4,8 +4,8 @@ from ms5ops.ui.tables import Column
 
 SIZE_ABOUT = "On disk with chunks, indexes and toast"
 RAW_ABOUT = (
-    "What it would take had nothing been compressed: of compressed chunks the size before, as TimescaleDB noted it "
-    "when it compressed them"
+    "What it would take had nothing been compressed: of compressed chunks the size before in place of the size after, "
+    "as TimescaleDB noted both when it compressed them"
 )
 
 FORECAST_COLUMNS = [

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from ms5ops.observe.storage import Bucket, Part, thinned
-from ms5ops.ui.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis
+from ms5ops.ui.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, percent_text, ratio_text
 
 POINTS = 300
@@ -96,7 +96,7 @@ def growth_figure(frame: pd.DataFrame, bucket: Bucket, value: str) -> go.Figure:
         figure.add_bar(
             x=part["at"],
             y=part[value],
-            name=str(name),
+            name=labels([name])[0],
             marker={"pattern": {"shape": shapes, "fillmode": "replace", "solidity": 0.35}},
             customdata=[f"{text}{note}" for text, note in zip(_texts(part[value]), notes, strict=True)],
             hovertemplate="%{customdata}",
@@ -142,7 +142,7 @@ def tables_figure(frame: pd.DataFrame) -> go.Figure:
     shown = frame.head(BARS_SHOWN)
     figure = base_figure(max(200, 90 + BAR_HEIGHT * len(shown)))
     figure.add_bar(
-        y=shown["table"], x=shown["size_bytes"], orientation="h", name="On disk", marker={"color": STORED},
+        y=labels(shown["table"]), x=shown["size_bytes"], orientation="h", name="On disk", marker={"color": STORED},
         customdata=[
             f"{bytes_text(size)}, {percent_text(share)} of all" for size, share in
             zip(shown["size_bytes"], shown["share"], strict=True)
@@ -152,7 +152,7 @@ def tables_figure(frame: pd.DataFrame) -> go.Figure:
     saved = shown["saved_bytes"].clip(lower=0)
     if saved.any():
         figure.add_bar(
-            y=shown["table"], x=saved, orientation="h", name="Saved by compression",
+            y=labels(shown["table"]), x=saved, orientation="h", name="Saved by compression",
             marker={"color": GOOD, "opacity": 0.55},
             customdata=[
                 bytes_text(size) + ("" if pd.isna(ratio) else f" ({ratio_text(ratio)} over all chunks)")
@@ -171,7 +171,7 @@ def tree_figure(frame: pd.DataFrame) -> go.Figure:
     total = frame["size_bytes"].iloc[0] or 1
     figure.add_treemap(
         ids=frame["id"],
-        labels=frame["label"],
+        labels=labels(frame["label"]),
         parents=frame["parent"],
         values=frame["size_bytes"],
         branchvalues="total",

@@ -136,6 +136,32 @@ def test_an_unreachable_server_is_said_in_a_sentence(page: Page, tmp_path: Path)
     assert "hidden-one" not in console.log.read_text()
 
 
+def test_the_environment_that_was_chosen_is_the_one_that_is_read(
+    page: Page, sandboxes: Sandboxes, tmp_path: Path
+) -> None:
+    file = tmp_path / "servers.toml"
+    server = '[environments.{0}]\nhost = "127.0.0.1"\nport = {1}\nread = {{ user = "u" }}\n'
+    file.write_text('default_environment = "one"\n' + server.format("one", 1) + server.format("two", 2))
+    console = start_console(sandboxes.folder("legacy"), tmp_path / "chosen.log", MS5OPS_CONFIG=str(file))
+    try:
+        open_page(page, console.url)
+        expect(page.get_by_text("No connection to u@127.0.0.1:1/")).to_be_visible()
+        open_page(page, f"{console.url}/?environment=two")
+        expect(page.get_by_text("No connection to u@127.0.0.1:2/")).to_be_visible()
+        open_page(page, f"{console.url}/?environment=sandbox")
+        expect(page.get_by_text("simulated data")).to_be_visible()
+        file.write_text(file.read_text().replace("port = 2", "port = 3"))
+        open_page(page, f"{console.url}/?environment=two")
+        expect(page.get_by_text("No connection to u@127.0.0.1:3/")).to_be_visible()
+        file.write_text("garbage [")
+        page.reload()
+        settled(page)
+        expect(page.get_by_text("is not valid TOML")).to_be_visible()
+    finally:
+        console.process.terminate()
+        console.process.wait(timeout=20)
+
+
 def test_an_engine_that_is_killed_is_said_and_comes_back(page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "state"
     process.start(folder / "sandbox")

@@ -1,5 +1,6 @@
 import json
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server
 from ms5ops.observe.settings import settings_from
 from ms5ops.observe.tables import DatabaseSize, expected_tables
+from ms5ops.observe.totals import totals
 from tests.observe.examples import (
     DAY,
     HOUR,
@@ -263,12 +265,42 @@ def found(key: str, **changed: Any) -> bool | None:
         ("indexes.bloat", {}, False),
         ("indexes.bloat", {"indexes": IndexReading((index(expected_bytes=1),), None)}, True),
         ("indexes.unused", {}, False),
-        ("indexes.unused", {"indexes": IndexReading((index(scans=0),), None)}, True),
+        ("indexes.unused", {"indexes": IndexReading((index(scans=0),), NOW - 30 * DAY)}, True),
+        ("indexes.unused", {"indexes": IndexReading((index(scans=0),), NOW - MINUTE)}, None),
+        ("indexes.unused", {"indexes": IndexReading((index(scans=0),), None)}, None),
         ("indexes.autovacuum", {}, None),
     ],
 )
 def test_diagnoses(key: str, changed: dict[str, Any], expected: bool | None) -> None:
     assert found(key, **changed) is expected
+
+
+def test_names_in_remedies_are_quoted() -> None:
+    there = overview(
+        aggregates=(aggregate(aggregate='s.O\'Neil "x"', watermark=NOW - DAY),),
+        indexes=IndexReading((index(scans=0, schema="s", name='a"b\nDROP TABLE t'),), None),
+    )
+    sql = {one.key: one.remedy_sql for one in diagnoses(there)}
+    assert 'refresh_continuous_aggregate(\'"s"."O\'\'Neil ""x"""\', now()' in sql["aggregates.lag"]
+    assert sql["indexes.unused"].splitlines() == ['-- DROP INDEX "s"."a""b', '-- DROP TABLE t";']
+
+
+def test_a_job_without_a_time_limit_is_said_to_have_none() -> None:
+    there = overview(jobs=(job(max_runtime=timedelta(0)),))
+    evidence = next(one.evidence for one in diagnoses(there) if one.key == "compression.max_runtime")
+    assert evidence == (f"job 1000 ({METRICS}): last run 1 h, without a limit",)
+
+
+@pytest.mark.parametrize("now", [64, 256, 1_024])
+def test_the_lock_remedy_starts_from_the_setting_in_force(now: int) -> None:
+    budget = LockBudget(now * 100, (TableLocks(METRICS, 2_001, 1_832, 4, 13_674),), now)
+    remedy = next(one.remedy_sql for one in findings(overview(locks=budget)) if one.key == "locks.budget")
+    assert "max_locks_per_transaction = 2048;" in (remedy or "")  # 204,800 slots: ten times 13,674 fit
+
+
+def test_totals_count_as_fresh_only_what_can_be_judged() -> None:
+    found = totals(overview(aggregates=(aggregate(), aggregate(watermark=NOW - DAY), aggregate(job_id=None))))
+    assert (found.aggregates, found.aggregates_judged, found.aggregates_on_time) == (3, 2, 1)
 
 
 def test_too_few_workers() -> None:

@@ -117,7 +117,7 @@ class Writer:
 
     def _statements(self, turn: int) -> list[str]:
         moved = "value_text = 'x'" if self.hypertable else "ts = ts + interval '3 h'"
-        late = "now() - interval '40 days' * random()" if turn % 10 == 0 else "now()"
+        late = f"now() - interval '1 hour' * {turn % 900}" if turn % 10 == 0 else "now()"
         found = [
             "WITH n AS (INSERT INTO w.metric_hist (metric_def_id, ts, value_int)"
             f" SELECT md5('m' || i % 10)::uuid, {late} - i * interval '1 ms', i FROM generate_series(1, 20) i RETURNING *)"

@@ -1,13 +1,13 @@
-"""Benchmarks, apart from the tests: ``make performance`` or ``python -m tests.performance [pages|sessions|readings]``.
+"""Benchmarks, apart from the tests: ``make performance`` or ``python -m tests.performance [pages|sessions|readings|ingest]``.
 
 They print figures with how these were taken; nothing passes or fails by a time.
 """
 
 import sys
 
-from tests.performance import pages, readings, sessions
+from tests.performance import ingest, pages, readings, sessions
 
-BENCHMARKS = {"pages": pages.main, "sessions": sessions.main, "readings": readings.main}
+BENCHMARKS = {"pages": pages.main, "sessions": sessions.main, "readings": readings.main, "ingest": ingest.main}
 
 
 def main() -> None:

@@ -1,0 +1,160 @@
+"""apply, rollback, check and deployments as people and scripts call them: a process, its streams, its exit code."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ms5ops import paths
+from ms5ops.database import Database
+from ms5ops.rollout import journal
+from ms5ops.sandbox import fill, process
+
+pytestmark = [pytest.mark.xdist_group("applying-cli"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("apply-cli")
+    process.start(folder / "sandbox", scheduler=False)
+    yield folder
+    process.stop(folder / "sandbox")
+
+
+@pytest.fixture
+def legacy(folder: Path) -> Path:
+    database = Database(process.target(folder / "sandbox"), "write")
+    database.execute("DROP SCHEMA IF EXISTS ms5ops CASCADE")
+    fill.fill(database, "legacy", fill.Volume(rows=3_000, days=9), lambda _progress: None)
+    (folder / "ms5ops.toml").unlink(missing_ok=True)
+    return folder
+
+
+def environment(folder: Path) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("DB_", "MS5OPS_"))}
+    return kept | {
+        "MS5OPS_STATE": str(folder),
+        "MS5OPS_HISTORY": str(folder / "history.duckdb"),
+        "MS5OPS_CONFIG": str(folder / "ms5ops.toml"),
+        "COLUMNS": "200",
+    }
+
+
+def call(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "ms5ops", *arguments]
+    return subprocess.run(
+        command, env=environment(folder), cwd=paths.PROJECT, capture_output=True, text=True, check=False, input=""
+    )
+
+
+def test_the_whole_way_there_and_back(legacy: Path) -> None:
+    trial = call(legacy, "apply", "--dry-run", "--json")
+    assert trial.returncode == 0, trial.stderr
+    assert {one["result"] for one in json.loads(trial.stdout)["operations"]} == {"works", "not tried"}
+    assert call(legacy, "deployments", "--json").stdout.strip() == "[]"
+
+    refused = call(legacy, "apply")
+    assert refused.returncode != 0
+    done = call(legacy, "apply", "--yes", "--json")
+    outcome = json.loads(done.stdout)
+    assert (outcome["status"], outcome["left"]) == ("done", []), done.stderr
+    failed = [one["name"] for one in outcome["checks"]["after"] if one["verdict"] == "failed"]
+    assert failed == ["compression"]  # 3,000 rows do not compress; everything else is there
+    assert done.returncode == 1
+    for file in map(Path, outcome["report"]):
+        assert "Chunk intervals" in file.read_text()
+    assert "Nothing to do" in call(legacy, "apply", "--yes").stderr
+
+    post = call(legacy, "check", "post", "--json")
+    assert post.returncode == 1
+    assert len(json.loads(post.stdout)["checks"]) == 8
+    pre = call(legacy, "check", "pre", "--json")
+    assert pre.returncode == 2  # the embedded engine has no background workers to count
+
+    assert "keep  Make metric_hist a hypertable" in call(legacy, "rollback", "--dry-run").stderr
+    back = call(legacy, "rollback", "--last", "--yes", "--conversions", "--json")
+    assert back.returncode == 0, back.stderr
+    assert json.loads(back.stdout)["status"] == "rolled back"
+    assert json.loads(call(legacy, "deployments", "--json").stdout)[0]["status"] == "rolled back"
+
+
+def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: Path) -> None:
+    target = process.target(legacy / "sandbox")
+    assert target.password is not None
+    (legacy / "password").write_text(target.password.get_secret_value())
+    (legacy / "ms5ops.toml").write_text(
+        f"""
+        [environments.plant]
+        host = "{target.host}"
+        port = {target.port}
+        database = "{target.database}"
+        sslmode = "disable"
+        protected = true
+        maintenance_window = "00:00-00:00"
+        read = {{ user = "{target.user}", password_file = "{legacy}/password" }}
+        deploy = {{ user = "{target.user}", password_file = "{legacy}/password" }}
+        """
+    )
+    closed = call(legacy, "apply", "-e", "plant", "--yes")
+    assert (closed.returncode, "window is closed" in closed.stderr) == (2, True), closed.stderr
+    unnamed = call(legacy, "apply", "-e", "plant", "--yes", "--outside-window", "a test", "--phase", "4")
+    assert (unnamed.returncode, "Give --confirm plant" in unnamed.stderr) == (2, True), unnamed.stderr
+    wrong = call(legacy, "apply", "-e", "plant", "--confirm", "plan", "--outside-window", "a test")
+    assert (wrong.returncode, "is not the environment's name" in wrong.stderr) == (2, True), wrong.stderr
+    assert "environments.plant" not in wrong.stdout
+    if shutil.which("pg_dump") is None:
+        unsaved = call(legacy, "apply", "-e", "plant", "--confirm", "plant", "--outside-window", "a test")
+        assert "no backup can be made" in unsaved.stderr
+    done = call(
+        legacy, "apply", "-e", "plant", "--confirm", "plant", "--outside-window", "a test", "--no-backup", "sandbox",
+        "--phase", "1", "--json",
+    )  # fmt: skip
+    assert json.loads(done.stdout)["status"] == "done", done.stderr
+    database = Database(target)
+    events = journal.events(database, journal.deployment(database).id)
+    assert "no backup: sandbox. outside window: a test." in events[0].message
+
+
+def test_a_saved_plan_is_refused_once_the_database_has_changed(legacy: Path) -> None:
+    from ms5ops.observe.server import connect_server
+    from ms5ops.policy.document import load_policy
+    from ms5ops.rollout.plan import make_plan
+    from ms5ops.rollout.state import read_state
+
+    database = Database(process.target(legacy / "sandbox"), "write")
+    file = legacy / "plan.json"
+    make_plan(read_state(connect_server(Database(database.target)), load_policy()), load_policy()).save(file)
+    database.execute("COMMENT ON TABLE factory_telemetry.metric_hist IS 'changed'")
+    stale = call(legacy, "apply", "--plan", str(file), "--yes")
+    assert (stale.returncode, "has changed since the plan was made" in stale.stderr) == (2, True), stale.stderr
+    assert journal.deployments(database) == ()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_pauses_and_resume_finishes(legacy: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "ms5ops", "apply", "--yes"]
+    child = subprocess.Popen(
+        command, env=environment(legacy), cwd=paths.PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    database = Database(process.target(legacy / "sandbox"))
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        found = journal.deployments(database)
+        if found and found[0].done >= 5:
+            break
+        time.sleep(0.05)
+    child.send_signal(number)
+    _, errors = child.communicate(timeout=60)
+    assert child.returncode == 130, errors
+    paused = journal.deployment(database)
+    assert (paused.status, paused.note) == ("paused", f"Stopped by {number.name}.")
+    assert 5 <= paused.done < paused.operations
+    again = call(legacy, "apply", "--resume", "--json")
+    assert json.loads(again.stdout)["status"] == "done", again.stderr

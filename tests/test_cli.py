@@ -140,7 +140,9 @@ def test_a_history_that_has_no_place_is_said_in_a_sentence(sandboxes: Sandboxes,
     assert "Traceback" not in done.stderr
 
 
-def test_names_are_whole_on_a_narrow_terminal(sandboxes: Sandboxes) -> None:
+def test_nothing_is_cut_on_a_narrow_terminal(sandboxes: Sandboxes) -> None:
     done = call("status", folder=sandboxes.folder("optimised"), COLUMNS="80")
-    assert "production_context_history" in done.stdout
-    assert "metric_hist_1hour_percentiles" in done.stdout
+    assert "…" not in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    wide = call("status", folder=sandboxes.folder("optimised"), COLUMNS="")
+    assert "metric_hist_1hour_percentiles" in wide.stdout

@@ -72,6 +72,7 @@ def apply(
     plan = Plan.load(plan_file) if plan_file else site.plan(phase)
     check_fresh(plan, site.state())
     if dry_run:
+        rollout.refuse_closed(site, outside_window)  # its locks hold writers up as well, for seconds
         _show_trial(trying.dry_run(site.write, plan.operations, embedded=site.embedded), as_json)
         return
     if not plan.operations:
@@ -127,7 +128,7 @@ def rollback(
     way = undoing.find_way(site.write, found, site.conditions(), phases=phase, conversions=conversions)
     rollout.show_way(way)
     if dry_run:
-        _answer(as_json, as_plain(way), "Nothing was changed.")
+        _answer(as_json, rollout.way_to_json(way), "Nothing was changed.")
         return
     rollout.confirm(site.connected, f"Take back {len(way.undone)} operations of {found.name}", yes, confirm)
     outcome = site.supervised(

@@ -189,6 +189,29 @@ def refuse_blocking(checks: tuple[Check, ...], outside_window: str | None) -> No
             raise RolloutError(f"The maintenance window is closed ({check.found}).", check.advice)
 
 
+def refuse_closed(site: Site, outside_window: str | None) -> None:
+    """RolloutError where the maintenance window is closed and no reason to work outside it was given."""
+    window = window_of(site.connected)
+    if window is not None and not outside_window and not window(site.server.read_at):
+        raise RolloutError(
+            f"The maintenance window is closed ({site.connected.maintenance_window}).",
+            "Wait for it, or give a reason with --outside-window.",
+        )
+
+
+def way_to_json(way: Way) -> dict[str, Any]:
+    """What a rollback would do, as JSON values."""
+    return {
+        "deployment": way.deployment.number,
+        "undone": [row.operation.key for row in way.undone],
+        "kept": [row.operation.key for row in way.kept],
+        "losses": list(way.losses),
+        "changed": list(way.changed),
+        "needed_bytes": way.needed_bytes,
+        "free_bytes": way.free_bytes,
+    }
+
+
 def confirm(connected: Connected, what: str, yes: bool, typed: str | None) -> None:
     """Ask; on a protected environment by typing its name (or ``--confirm NAME``), whatever ``--yes`` says."""
     if not connected.protected:

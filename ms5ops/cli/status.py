@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -83,14 +84,20 @@ def _show(console: Console, name: str, origin: str, overview: Overview, found: l
 
 def _width() -> int | None:
     """The terminal's own, or what COLUMNS asks for (None: rich finds out)."""
-    return None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDE
+
+
+def _cut_nothing(table: RichTable, names: Sequence[int]) -> None:
+    """Where the terminal is narrow, fold the columns that hold names, and leave the others whole."""
+    for place, column in enumerate(table.columns):
+        column.overflow, column.no_wrap = "fold", place not in names
 
 
 def _show_tables(console: Console, overview: Overview) -> None:
     schema = overview.server.schema
     compression = {one.table: one for one in overview.compression.found(())}
     table = RichTable("Table", "Kind", "Rows (about)", "Size", "Chunks", "Compressed", "Ratio", "Backlog", box=None)
-    table.columns[0].no_wrap = True  # two names that are cut alike tell nothing
+    _cut_nothing(table, names=(0,))
     for one in overview.tables.found(()):
         record = compression.get(one.qualified)
         table.add_row(
@@ -116,7 +123,7 @@ def _show_jobs(console: Console, overview: Overview) -> None:
     table = RichTable(
         "Job", "Kind", "Works on", "State", "Every", "Last start", "Next start", "Runs", "Failed", box=None
     )
-    table.columns[2].no_wrap = True
+    _cut_nothing(table, names=(1, 2))
     for job in jobs:
         table.add_row(
             str(job.job_id),
@@ -139,7 +146,7 @@ def _show_aggregates(console: Console, overview: Overview) -> None:
     if not aggregates:
         return
     table = RichTable("Continuous aggregate", "Reads", "Size", "Behind its source", "Promised", box=None)
-    table.columns[0].no_wrap = table.columns[1].no_wrap = True
+    _cut_nothing(table, names=(0, 1))
     for one in aggregates:
         table.add_row(
             escape(short_name(one.aggregate, schema)),

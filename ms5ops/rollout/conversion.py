@@ -24,19 +24,19 @@ tidy       verifies; removes log and helpers                         none on the
 Sources: TimescaleDB's advice on lock_timeout and one commit per chunk (timescale/timescaledb issues 4432, 7489).
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import uuid4
 
 from ms5ops.database import Database
-from ms5ops.errors import FeatureMissing, RolloutError, ServerError, StatementConflict
+from ms5ops.errors import FeatureMissing, RolloutError
 from ms5ops.rollout import conversion_definition as definitions
 from ms5ops.rollout import conversion_swap as swapping
-from ms5ops.rollout.conversion_copy import Copy, Rows
+from ms5ops.rollout.conversion_begin import begin, check_table, parameters_of
+from ms5ops.rollout.conversion_copy import Copy
 from ms5ops.rollout.conversion_definition import Definition, Request
-from ms5ops.rollout.conversion_names import identifier, identifiers, qualified, suffixed
+from ms5ops.rollout.conversion_names import identifier, identifiers, qualified
+from ms5ops.rollout.conversion_rows import Rows
 from ms5ops.rollout.conversion_work import ConversionRefused, Limits, Report, Row, Work
 
 Sessions = Callable[[], Database]
@@ -73,17 +73,17 @@ def check(sessions: Sessions, parameters: dict[str, Any], limits: Limits, direct
     """ConversionRefused, with every reason, where ``convert`` (or, "plain", ``reverse``) would refuse."""
     request = Request.of(parameters, direction)
     with _at_work(sessions, limits, lambda _share, _text: None) as work:
-        _check(work, request)
+        check_table(work, request)
 
 
 def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
     """Give a conversion up that has not swapped yet; the table is as it was before. May itself be resumed.
 
-    ``parameters``: schema, table. ACCESS EXCLUSIVE on the table for a moment (to take the triggers off), and for
+    ``parameters``: schema and table, or table as "schema.table". ACCESS EXCLUSIVE on the table for a moment (to take the triggers off), and for
     moments on tables that its foreign keys point to (with each few chunks dropped), within ``lock_timeout_ms`` each.
     RolloutError where there is nothing to abandon, or it has swapped: then there is ``reverse``.
     """
-    schema, table = parameters["schema"], parameters["table"]
+    schema, table = definitions.named(parameters)
     with _at_work(sessions, limits, report) as work:
         record = _newest(work, schema, table)
         if record is None or record["status"] not in ("running", "abandoning") or record["step"] in ("tidy", "done"):
@@ -108,10 +108,10 @@ def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limi
 def drop_old(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
     """Drop the predecessor that the newest conversion of the table has kept. Its rows are gone for good then.
 
-    ``parameters``: schema, table. ACCESS EXCLUSIVE for a moment on tables that its foreign keys point to.
+    ``parameters``: schema and table, or table as "schema.table". ACCESS EXCLUSIVE for a moment on tables that its foreign keys point to.
     RolloutError where nothing is kept; nothing else that depends on it is dropped (ServerError names it).
     """
-    schema, table = parameters["schema"], parameters["table"]
+    schema, table = definitions.named(parameters)
     with _at_work(sessions, limits, report) as work:
         record = _newest(work, schema, table)
         if record is None or record["status"] != "done" or record["kept_dropped_at"] is not None:
@@ -147,8 +147,8 @@ def _convert(sessions: Sessions, request: Request, report: Report, limits: Limit
             report(1.0, "It was converted before")
             return
         else:
-            definition = _check(work, request)
-            _begin(work, request, definition)
+            definition = check_table(work, request)
+            begin(work, request, definition)
         _Conversion(work, request).run()
 
 
@@ -284,156 +284,8 @@ class _Conversion:
             self.work.change()
 
 
-# The beginning ----------------------------------------------------------------------------------------------
-
-
-def _check(work: Work, request: Request) -> Definition:
-    """The definition of a table that can be converted; ConversionRefused with every reason where it cannot."""
-    name = f"{request.schema}.{request.table}"
-    work.record = {"table_name": request.table}
-    with work.session.transaction(lock_timeout_ms=work.limits.lock_timeout_ms):
-        definition = Definition.read(work, request.schema, request.table)
-        others = [row["what"] for row in work.ask("obstacles", schema=request.schema, table=request.table)]
-    reasons = definitions.refusals(definition, request, others, work.server["timescaledb"])
-    reasons += _busy(work)
-    kept = suffixed(request.table, swapping.SUFFIX)
-    if request.direction == "hypertable" and work.ask("relation", schema=request.schema, table=kept):
-        reasons.append(f"a table {kept} is still kept from an earlier conversion: drop it first")
-    if not reasons:
-        reasons += _row_refusals(work, request, definition)
-    if not reasons:
-        reasons += _trial(work, request, definition)
-    if reasons:
-        raise ConversionRefused(
-            f"{name} cannot be converted: {'; '.join(reasons)}.",
-            "Nothing was changed. Remove what is named, and try again.",
-        )
-    try:
-        work.room(int(definition.relation["size_bytes"] * 1.3))
-    except RolloutError as error:
-        raise ConversionRefused(
-            f"{name} cannot be converted: {error.happened}", "Make room. Nothing was changed."
-        ) from error
-    return definition
-
-
-def _busy(work: Work) -> list[str]:
-    if not work.ask("record_exists")[0]["table_there"]:
-        return []
-    return [
-        f"{row['schema_name']}.{row['table_name']} is being converted"
-        for row in work.ask("records", schema=None, table=None)
-        if row["status"] in ("running", "abandoning") and row["holder"] and work.alive(row)
-    ]
-
-
-def _row_refusals(work: Work, request: Request, definition: Definition) -> list[str]:
-    """Rows that would not fit: this reads the whole table, without a lock that anyone waits for."""
-    work.report(0.0, "Looking for rows that would not fit")
-    found = []
-    times = work.read("null_times", source=definition.name, time=identifier(request.time_column))
-    if times["without_time"] and request.null_times == "refuse":
-        found.append(
-            f"{times['without_time']:,} rows have no {request.time_column} (give them a time, or convert with"
-            " null_times = fill and null_time_value, or delete)"
-        )
-    if times["infinite"]:
-        found.append(f"{times['infinite']:,} rows have an infinite {request.time_column}")
-    if request.direction == "plain":
-        keys = work.read("shared_keys", source=definition.name, keys=identifiers(request.primary_key, "s"))["keys"]
-        if keys:
-            found.append(f"{keys:,} values of ({', '.join(request.primary_key)}) occur in more than one row")
-    return found
-
-
-class _Undo(Exception):
-    """Ends a trial, so that its transaction is rolled back."""
-
-
-def _trial(work: Work, request: Request, definition: Definition) -> list[str]:
-    """Makes the successor with all that belongs to it, empty, and rolls it back: what the server refuses, in words."""
-    schema = f"ms5ops_trial_{uuid4().hex[:8]}"
-    work.report(0.0, "Trying the definition out")
-
-    def attempt() -> None:
-        with work.session.transaction(lock_timeout_ms=work.limits.lock_timeout_ms):
-            _create(work, request, definition, schema)
-            for _, statement, _ in definitions.indexing(definition, schema):
-                work.session.run(statement)
-            for statement in [
-                *definitions.index_remarks(definition, schema),
-                *definitions.triggers(definition, schema),
-            ]:
-                work.session.run(statement)
-            raise _Undo
-
-    try:
-        work.retried(attempt)
-    except _Undo:
-        return []
-    except StatementConflict:
-        raise
-    except ServerError as error:
-        return [error.happened.rstrip(".")]
-    return []
-
-
-def _create(work: Work, request: Request, definition: Definition, schema: str) -> None:
-    """The empty successor, the log and its function, in a schema of their own; within a transaction."""
-    session = work.session
-    session.run(f"CREATE SCHEMA {identifier(schema)}")
-    for statement in definitions.creation(definition, request, schema, work.server):
-        session.run(statement)
-    present = work.ask("grants", schema=schema, table=definition.table)
-    is_default = work.ask("relation", schema=schema, table=definition.table)[0]["default_grants"]
-    for statement in definitions.ownership(definition, schema, present, is_default):
-        session.run(statement)
-    for statement in Copy(work, Rows(request, definition, schema), 1.0).log_statements():
-        session.run(statement)
-
-
-def _begin(work: Work, request: Request, definition: Definition) -> None:
-    mark = uuid4().hex[:8]
-    in_place = request.direction == "hypertable"
-
-    def attempt() -> int:
-        with work.session.transaction(lock_timeout_ms=work.limits.lock_timeout_ms):
-            work.limits.fence(work.session)
-            there = work.ask("record_exists")[0]
-            if not there["schema_there"]:
-                work.session.run("CREATE SCHEMA ms5ops")
-            if not there["table_there"]:
-                work.session.run(work.text("record_table"))
-            added = work.ask(
-                "record_add",
-                schema=request.schema,
-                table=request.table,
-                direction=request.direction,
-                parameters=json.dumps(_parameters(request)),
-                definition=definition.to_json(),
-                work_schema=f"ms5ops_work_{mark}",
-                kept_schema=request.schema if in_place else f"ms5ops_kept_{mark}",
-                kept_table=suffixed(request.table, swapping.SUFFIX) if in_place else request.table,
-                rows_total=definition.relation["rows"],
-                holder=json.dumps(work.holder()),
-            )
-            if not in_place:
-                work.session.run(f"CREATE SCHEMA ms5ops_kept_{mark}")
-            _create(work, request, definition, f"ms5ops_work_{mark}")
-            return int(added[0]["id"])
-
-    number = work.retried(attempt)
-    work.take(
-        next(row for row in work.ask("records", schema=request.schema, table=request.table) if row["id"] == number)
-    )
-
-
-def _parameters(request: Request) -> Row:
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in vars(request).items()}
-
-
 def _same_request(record: Row, request: Request) -> None:
-    if record["parameters"] != _parameters(request):
+    if record["parameters"] != parameters_of(request):
         raise RolloutError(
             f"A conversion of {request.schema}.{request.table} with other parameters is under way.",
             "Resume it with its own, or abandon it.",
@@ -442,7 +294,7 @@ def _same_request(record: Row, request: Request) -> None:
 
 def _is_done(work: Work, record: Row, request: Request) -> bool:
     """Whether the newest conversion did what is asked for, and the table still is what it made."""
-    if record["status"] != "done" or record["parameters"] != _parameters(request):
+    if record["status"] != "done" or record["parameters"] != parameters_of(request):
         return False
     found = work.ask("relation", schema=request.schema, table=request.table)
     return bool(found) and found[0]["is_hypertable"] == (request.direction == "hypertable")

@@ -41,8 +41,7 @@ class Request:
     def of(cls, parameters: dict[str, Any], direction: str) -> "Request":
         """From the parameters of an operation; ConversionRefused where one is missing, unknown or of no sense."""
         values = dict(parameters)
-        if "schema" not in values and "." in str(values.get("table", "")):
-            values["schema"], _, values["table"] = str(values["table"]).partition(".")
+        values["schema"], values["table"] = named(parameters)
         try:
             values["primary_key"] = tuple(values["primary_key"])
             found = cls(**{**values, "direction": direction})
@@ -62,6 +61,16 @@ class Request:
                 "The primary key of a hypertable must contain its time column.", "Correct primary_key."
             )
         return found
+
+
+def named(parameters: dict[str, Any]) -> tuple[str, str]:
+    """Schema and table of an operation's parameters: apart, or as ``table`` = "schema.table" (up to the first dot)."""
+    schema, table = parameters.get("schema"), parameters.get("table")
+    if schema is None and table is not None and "." in table:
+        schema, _, table = str(table).partition(".")
+    if schema is None or table is None:
+        raise ConversionRefused("The parameters do not name schema and table.", "Give both.")
+    return str(schema), str(table)
 
 
 @dataclass(frozen=True)

@@ -154,8 +154,8 @@ class Work:
             self.change(step=name, **values)
         self.record["step"] = name
 
-    def retried(self, attempt: Callable[[], T], between: Callable[[], None] = lambda: None) -> T:
-        """``attempt``, again while another session is in the way and the budget lasts; ``between`` before each try.
+    def retried(self, attempt: Callable[[], T]) -> T:
+        """``attempt``, again while another session is in the way and the budget lasts.
 
         RolloutError, from the last conflict, when the budget is spent; whatever ``limits.check`` raises.
         """
@@ -177,7 +177,6 @@ class Work:
                 wait = min(pause * random.uniform(0.5, 1.5), self.limits.retry_budget_s - spent)
             self.report(self._share, f"Try {tries}: {error.happened} Again in {duration_text(wait)}")
             self.limits.wait(wait)
-            between()
             pause = min(pause * 2, self.limits.backoff_most_s)
 
     def room(self, needed_bytes: int = 0) -> None:

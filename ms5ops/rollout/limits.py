@@ -12,8 +12,10 @@ class Limits:
     index build, is tried again after lock timeouts. ``backoff_s`` and ``backoff_most_s``: the first and the longest
     pause between tries, each with jitter. ``heartbeat_s``: signs of life; ``stale_after_s``: a holder without one for
     so long (by the server's clock) is taken to be dead. ``cancel_after_s``: how long a statement may go on after a
-    request to stop. ``small_table_bytes``: the largest plain table that is converted under one lock (about 50,000 rows:
-    one second at the 50,000 rows/s that were measured on the embedded engine).
+    request to stop. ``small_table_bytes``: the largest plain table that is converted under one lock (about
+    50,000 rows: one second at the 50,000 rows/s measured on the embedded engine). ``disk_reserve_share`` is asked for
+    on top of what a piece needs, and below ``least_free_bytes`` (own choice) nothing more is begun, where the disk can
+    be seen.
     """
 
     lock_timeout_ms: int = 1_000
@@ -26,3 +28,4 @@ class Limits:
     cancel_after_s: float = 5.0
     small_table_bytes: int = 5_000_000
     disk_reserve_share: float = 0.10
+    least_free_bytes: int = 200_000_000

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from ms5ops.rollout.journal import OperationRow
 from ms5ops.rollout.operation import Verification
-from ms5ops.rollout.running import Run, holds
+from ms5ops.rollout.running import Run, holds, try_holds
 
 _NAME = r'(?:"(?:[^"]|"")+"|\w+)'
 _INDEX = re.compile(
@@ -24,7 +24,7 @@ def apply(run: Run, row: OperationRow, *, met_again: bool) -> None:
     statements = row.operation.statements_for(embedded=run.embedded)
     first = 0
     if met_again:
-        if run.retried(row, run.limits.retry_budget_s, lambda: holds(run.session, row.operation.verification)):
+        if run.retried(row, run.limits.retry_budget_s, lambda: try_holds(run.session, row.operation.verification)[0]):
             run.finish(row)
             return
         first = int(row.progress.get("statement", 0))

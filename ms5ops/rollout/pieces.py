@@ -41,6 +41,7 @@ def _compress(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
     before = len(journal.pieces(run.session, run.journal.deployment, row.ordinal))
     for number, chunk in enumerate(eligible):
         run.check()
+        run.room_for(chunk["size_bytes"], f"compressing {chunk['chunk']}")
         _one_chunk(run, row, chunk["chunk"], compress=True)
         _tell(run, row, (before + number + 1) / (before + len(eligible)), f"{table}: {_since(chunk['range_start'])}")
 

@@ -24,7 +24,7 @@ INDEXES_WANTED, AGGREGATES_WANTED = 15, 8
 RUNS = 7
 """Timed runs of each query after one that is not counted; the median is judged (a first run pays for caches)."""
 
-WITHIN = "30 days"
+WITHIN = ("1 hour", "1 day", "30 days")
 
 
 @dataclass(frozen=True)
@@ -160,10 +160,12 @@ def _aggregated(asked_for: _Criterion, found: _Found) -> Check:
 def _latency(asked_for: _Criterion, found: _Found, what: str, budget_ms: float) -> Check:
     samples, rows = [], 0
     with found.server.database.session() as session:
-        picked = _rows(session, found, "recent_entity", within=WITHIN)
-        if not picked:
+        # Widening: an unbounded search for the newest row took seconds, one bounded to a day 1.5 ms.
+        searches = (_rows(session, found, "recent_entity", within=within) for within in WITHIN)
+        picked = next(filter(None, searches), None)
+        if picked is None:
             return asked_for.unknown(
-                f"metric_hist has no row of the last {WITHIN}", advice="Check that telemetry is coming in."
+                f"metric_hist has no row of the last {WITHIN[-1]}", advice="Check that telemetry is coming in."
             )
         for _ in range(RUNS + 1):
             began = time.perf_counter()

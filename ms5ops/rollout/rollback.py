@@ -302,7 +302,21 @@ def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
         first = int(row.progress.get("undo_statement", 0)) if met_again else 0
         outside.run_each(run, row, inverse.statements_for(embedded=run.embedded), first, "undo_statement")
         run.note(lambda: run.journal.undone(row, "undone"))
+    _prove_undone(run, row, force)
     run.tell(row, 1.0, "undone")
+
+
+def _prove_undone(run: Run, row: OperationRow, force: bool) -> None:
+    """VerificationFailed where the server still shows what the operation brought (data apart, which stay)."""
+    operation = row.operation
+    if force or operation.steps is not None or operation.inverse.loses or row.status != "done":
+        return
+    still, _ = try_holds(run.session, operation.verification)  # None: it cannot even be asked any more
+    if still:
+        raise VerificationFailed(
+            f"Undoing “{operation.title}” ran, but the server still shows what it had brought.",
+            f"The query was: {' '.join(operation.verification.sql.split())}",
+        )
 
 
 def _online(run: Run, row: OperationRow) -> bool:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from ms5ops.database import Database, Session
 from ms5ops.errors import (
+    ConnectionLost,
     RolloutError,
     ServerError,
     StatementCancelled,
@@ -20,7 +21,7 @@ from ms5ops.rollout.journal import Journal, OperationRow
 from ms5ops.rollout.lease import Lease
 from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.operation import Operation, Verification
-from ms5ops.units import duration_text
+from ms5ops.units import bytes_text, duration_text
 
 T = TypeVar("T")
 LEAST_LOCK_TIMEOUT_MS = 50
@@ -126,6 +127,7 @@ class Run:
             raise Paused(self.stop.reason or "Asked to stop.")
         if self.window is not None and not self.window(self.clock()):
             raise Paused("The maintenance window has closed.")
+        self.room_for(self.limits.least_free_bytes, "going on")
         with self.session.transaction():
             self.lease.fence(self.session)
             if self.embedded:
@@ -244,7 +246,7 @@ class Run:
         """Paused where the server's disk is known to be too full for what comes next (with a tenth in reserve)."""
         free = self.free_bytes()
         if free is not None and free < needed_bytes * (1 + self.limits.disk_reserve_share):
-            raise Paused(f"The server's disk has {free:,} bytes free, and {what} needs {needed_bytes:,} more.")
+            raise Paused(f"The server's disk has {bytes_text(free)} free; {what} needs {bytes_text(needed_bytes)}.")
 
 
 def answer(session: Session, verification: Verification) -> str:
@@ -278,9 +280,14 @@ def verify(session: Session, operation: Operation) -> None:
 
 
 def try_holds(session: Session, verification: Verification) -> tuple[bool | None, str]:
-    """As ``holds``, with what was found; None, with the server's sentence, where it could not be read."""
+    """As ``holds``, with what was found; None, with the server's sentence, where it refuses the question.
+
+    It does where what the question names is not there. Conflicts, cancelling and lost connections are raised.
+    """
     try:
         found = answer(session, verification)
+    except (StatementConflict, StatementCancelled, ConnectionLost):
+        raise
     except ServerError as error:
         return None, error.happened
     return same(found, verification.expected), found

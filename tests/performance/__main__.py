@@ -1,4 +1,4 @@
-"""Benchmarks, apart from the tests: ``make performance`` or ``python -m tests.performance [pages|sessions|readings|ingest]``.
+"""Benchmarks, apart from the tests: ``make performance`` or ``python -m tests.performance [NAME ...]``.
 
 They print figures with how these were taken; nothing passes or fails by a time.
 """

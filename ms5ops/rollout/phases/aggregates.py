@@ -65,9 +65,18 @@ def _blocked(state: State, policy: PolicySet, wanted: list[AggregatePolicy], dra
 
 
 def _source_is_there(state: State, policy: PolicySet, one: AggregatePolicy) -> bool:
+    """Whether its body could be tried against the source that it will read: not one that will be made anew."""
     if one.source in policy.aggregates:
-        return state.aggregate(one.source) is not None
+        return state.aggregate(one.source) is not None and not _differs(state, policy, one.source)
     return state.table(one.source).kind != "missing"
+
+
+def _differs(state: State, policy: PolicySet, name: str) -> bool:
+    """Whether an aggregate is there with another definition than the policy's, or reads one that is."""
+    actual, wanted = state.aggregate(name), policy.aggregates.get(name)
+    if actual is None or wanted is None:
+        return False
+    return state.twins.aggregates.get(name) != actual.definition or _differs(state, policy, wanted.source)
 
 
 def _to_make_anew(

@@ -77,11 +77,11 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
 def source_id(connected: Connected) -> str:
     """What tells one database from another in the history, whatever its environment is called.
 
-    A server is its address; a sandbox is what it was last filled with, so that readings of different fills
+    A server is its address and schema; a sandbox is what it was last filled with, so that readings of different fills
     never stand in one chart.
     """
     if connected.name != config.SANDBOX:
         target = connected.database.target
-        return f"{target.host}:{target.port}/{target.database}"
+        return f"{target.host}:{target.port}/{target.database}/{connected.schema}"
     filled = fill.filled(connected.database)
     return f"sandbox filled at {filled.filled_at.isoformat()}" if filled else "sandbox not filled"

@@ -41,6 +41,10 @@ class FeatureMissing(ServerError):
     """The server lacks the extension, edition, version or object that was asked for."""
 
 
+class SectionDefect(Ms5opsError):
+    """Reading one section failed for a reason that the program did not foresee."""
+
+
 class QueryMissing(Ms5opsError):
     """No variant of a named query fits this server."""
 

@@ -1,6 +1,7 @@
 """One reading of everything. A section that fails carries its error, and the others still work."""
 
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import pandas as pd
 
 from ms5ops.database import Database
-from ms5ops.errors import Ms5opsError
+from ms5ops.errors import Ms5opsError, SectionDefect
 from ms5ops.observe.activity import Activity, read_activity
 from ms5ops.observe.aggregates import Aggregate, read_aggregates
 from ms5ops.observe.chunks import daily_growth, plain_growth, read_chunks
@@ -24,6 +25,7 @@ from ms5ops.observe.settings import Setting, read_settings
 from ms5ops.observe.tables import DatabaseSize, Table, read_database_size, read_plain_growth, read_tables
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -113,12 +115,19 @@ def read_growth(server: Server, chunks: pd.DataFrame, tables: tuple[Table, ...],
 
 
 def reading(read: Callable[[], T]) -> Reading[T]:
-    """Run one reader, keeping its error instead of raising it."""
+    """Run one reader, keeping its error instead of raising it: one section's defect must not take the others along."""
     began, at = time.perf_counter(), datetime.now(UTC)
     try:
         return Reading(read(), None, at, time.perf_counter() - began)
     except Ms5opsError as error:
         return Reading(None, error, at, time.perf_counter() - began)
+    except Exception as error:  # noqa: BLE001  # shown as the section's error, and logged whole
+        log.error("A section could not be read", exc_info=error)
+        defect = SectionDefect(
+            f"The console has a defect here ({type(error).__name__}).",
+            "The other sections go on; report it with the log.",
+        )
+        return Reading(None, defect, at, time.perf_counter() - began)
 
 
 def as_plain(value: Any) -> Any:  # noqa: PLR0911  # one return per kind of value

@@ -8,6 +8,7 @@ from ms5ops.observe.compression import SAVED_SHARE_WANTED
 from ms5ops.observe.finding import Finding, Page, counted, short
 from ms5ops.observe.health import findings as all_findings
 from ms5ops.observe.health import problems
+from ms5ops.observe.index_review import counting
 from ms5ops.observe.indexes import unused
 from ms5ops.observe.overview import Overview
 from ms5ops.units import bytes_text, percent_text
@@ -103,7 +104,12 @@ def weekly_indexes(overview: Overview) -> RoutineItem:
         f"{len(idle)} of {len(indexes)} unused ({bytes_text(sum(one.size_bytes for one in idle))}), {len(broken)} "
         "incomplete."
     )
-    return RoutineItem("weekly.indexes", "weekly", title, "attention" if idle or broken else "done", detail, "indexes")
+    counted_for = counting(overview.indexes.value, overview.now)
+    if broken or (idle and counted_for.long_enough):
+        return RoutineItem("weekly.indexes", "weekly", title, "attention", detail, "indexes")
+    if idle:
+        return RoutineItem("weekly.indexes", "weekly", title, "unknown", f"{detail} {counted_for.text}", "indexes")
+    return RoutineItem("weekly.indexes", "weekly", title, "done", detail, "indexes")
 
 
 def weekly_retention(overview: Overview) -> RoutineItem:

@@ -79,7 +79,9 @@ def check(sessions: Sessions, parameters: dict[str, Any], limits: Limits, direct
 def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
     """Give a conversion up that has not swapped yet; the table is as it was before. May itself be resumed.
 
-    ``parameters``: schema and table, or table as "schema.table". ACCESS EXCLUSIVE on the table for a moment (to take the triggers off), and for
+    ``parameters``: schema and table, or table as "schema.table".
+
+    ACCESS EXCLUSIVE on the table for a moment (to take the triggers off), and for
     moments on tables that its foreign keys point to (with each few chunks dropped), within ``lock_timeout_ms`` each.
     RolloutError where there is nothing to abandon, or it has swapped: then there is ``reverse``.
     """
@@ -108,7 +110,9 @@ def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limi
 def drop_old(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
     """Drop the predecessor that the newest conversion of the table has kept. Its rows are gone for good then.
 
-    ``parameters``: schema and table, or table as "schema.table". ACCESS EXCLUSIVE for a moment on tables that its foreign keys point to.
+    ``parameters``: schema and table, or table as "schema.table".
+
+    ACCESS EXCLUSIVE for a moment on tables that its foreign keys point to.
     RolloutError where nothing is kept; nothing else that depends on it is dropped (ServerError names it).
     """
     schema, table = definitions.named(parameters)

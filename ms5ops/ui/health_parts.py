@@ -157,7 +157,7 @@ def sessions(page: Readings) -> None:
 def statements(page: Readings) -> None:
     """The costliest statements since pg_stat_statements was last reset."""
     try:
-        frame = _statements(page.source, page)
+        frame = _statements(page.source, page.server.role, page)
     except Ms5opsError as error:
         show_error(error, "the costliest statements")
         return
@@ -166,5 +166,5 @@ def statements(page: Readings) -> None:
 
 
 @st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the statements", max_entries=16)
-def _statements(source: str, _page: Readings) -> pd.DataFrame:
+def _statements(source: str, role: str, _page: Readings) -> pd.DataFrame:
     return read_statements(_page.server)

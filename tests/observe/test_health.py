@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ms5ops.database import Database, Target
-from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout
+from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout, SectionDefect
 from ms5ops.observe.activity import Activity, activity_from
 from ms5ops.observe.data_checks import poor_reason
 from ms5ops.observe.diagnoses import diagnoses
@@ -285,6 +285,12 @@ def test_names_in_remedies_are_quoted() -> None:
     assert sql["indexes.unused"].splitlines() == ['-- DROP INDEX "s"."a""b', '-- DROP TABLE t";']
 
 
+def test_an_index_is_not_called_unused_before_a_week_was_counted() -> None:
+    for since in (NOW - MINUTE, None):
+        items = routine(overview(indexes=IndexReading((index(scans=0),), since)))
+        assert next(one.status for one in items if one.key == "weekly.indexes") == "unknown"
+
+
 def test_a_job_without_a_time_limit_is_said_to_have_none() -> None:
     there = overview(jobs=(job(max_runtime=timedelta(0)),))
     evidence = next(one.evidence for one in diagnoses(there) if one.key == "compression.max_runtime")
@@ -353,7 +359,8 @@ def test_the_routine_of_a_server_that_cannot_be_read() -> None:
         ("daily.jobs", {"jobs": (job(last_succeeded=False),)}),
         ("weekly.compression", {"compression": (compression(after_bytes=3_000_000),)}),
         ("weekly.compression", {"compression": ()}),
-        ("weekly.indexes", {"indexes": IndexReading((index(scans=0),), None)}),
+        ("weekly.indexes", {"indexes": IndexReading((index(scans=0),), NOW - 30 * DAY)}),
+        ("weekly.indexes", {"indexes": IndexReading((index(is_valid=False),), None)}),
         ("weekly.retention", {"retention": (retention(late_chunks=1),)}),
         ("weekly.retention", {"retention": ()}),
         ("monthly.policies", {"aggregates": (aggregate(watermark=NOW - DAY),)}),
@@ -410,3 +417,13 @@ def test_plain_values_of_findings_and_messages() -> None:
 )
 def test_why_a_table_saves_too_little(changed: dict[str, Any], reason: str) -> None:
     assert reason in poor_reason(compression(**changed))
+
+
+def test_a_defect_in_one_section_is_that_sections_error() -> None:
+    def broken() -> int:
+        raise KeyError("gone")
+
+    found = reading(broken)
+    assert found.value is None
+    assert isinstance(found.error, SectionDefect)
+    assert "KeyError" in found.error.happened

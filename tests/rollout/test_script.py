@@ -26,17 +26,17 @@ INSERT INTO factory_telemetry.production_lines
 INSERT INTO factory_telemetry.metric_def (id, equipment_code, metric_key, value_type)
     SELECT gen_random_uuid(), 'BP01', 'key ' || n, 'REAL' FROM generate_series(1, 5) n;
 INSERT INTO factory_telemetry.metric_hist (metric_def_id, ts, value_real)
-    SELECT d.id, now() - n * INTERVAL '20 minutes', n FROM generate_series(1, 700) n, factory_telemetry.metric_def d;
+    SELECT d.id, now() - n * INTERVAL '10 hours', n FROM generate_series(1, 24) n, factory_telemetry.metric_def d;
 INSERT INTO factory_telemetry.oee_calculations (line_id, equipment_code, calculation_time, oee)
-    SELECT l.id, 'BP01', now() - n * INTERVAL '1 hour', 0.7
-    FROM generate_series(1, 500) n, factory_telemetry.production_lines l;
+    SELECT l.id, 'BP01', now() - n * INTERVAL '6 hours', 0.7
+    FROM generate_series(1, 60) n, factory_telemetry.production_lines l;
 INSERT INTO factory_telemetry.energy_consumption (equipment_code, consumption_time, power_consumption_kw)
-    SELECT 'BP01', now() - n * INTERVAL '1 hour', n % 50 FROM generate_series(1, 500) n;
+    SELECT 'BP01', now() - n * INTERVAL '8 hours', n FROM generate_series(1, 60) n;
 INSERT INTO factory_telemetry.production_kpis (line_id, created_at, oee)
     SELECT l.id, now() - n * INTERVAL '8 hours', 0.7
     FROM generate_series(1, 60) n, factory_telemetry.production_lines l;
 INSERT INTO factory_telemetry.production_context_history (equipment_code, changed_at)
-    SELECT 'BP01', now() - n * INTERVAL '1 day' FROM generate_series(1, 60) n;
+    SELECT 'BP01', now() - n * INTERVAL '4 days' FROM generate_series(1, 12) n;
 ANALYZE;
 """
 

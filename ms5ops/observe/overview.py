@@ -121,8 +121,8 @@ def reading(read: Callable[[], T]) -> Reading[T]:
         return Reading(read(), None, at, time.perf_counter() - began)
     except Ms5opsError as error:
         return Reading(None, error, at, time.perf_counter() - began)
-    except Exception as error:  # noqa: BLE001  # shown as the section's error, and logged whole
-        log.error("A section could not be read", exc_info=error)
+    except Exception as error:  # shown as the section's error, and logged whole
+        log.exception("A section could not be read")
         defect = SectionDefect(
             f"The console has a defect here ({type(error).__name__}).",
             "The other sections go on; report it with the log.",

@@ -83,7 +83,9 @@ def test_pages_hold_no_sql_and_no_driver() -> None:
         assert not re.search(r"^(import|from) (psycopg2|sqlalchemy|duckdb)", text, re.MULTILINE), page.name
 
 
-@pytest.mark.parametrize("folder", ["observe", "history", "rollout/journal", "rollout/pieces", "rollout/checks"])
+@pytest.mark.parametrize(
+    "folder", ["observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks"]
+)
 def test_every_query_file_is_used_and_every_used_one_is_there(folder: str) -> None:
     source = "\n".join(file.read_text() for file in (paths.PROJECT / "ms5ops").rglob("*.py"))
     names = {query.name for query in queries.catalogue(folder)}

@@ -1,7 +1,8 @@
 """The continuous aggregates of a schema as they are, and where they lack rows that no policy of theirs will add."""
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from ms5ops.rollout.records import AggregateState, Chunks, JobState, span
 from ms5ops.rollout.rows import grants, instant, interval_text, read_rows
 
 Row = Mapping[str, Any]
+Range = tuple[datetime, datetime]
 _RECENT = timedelta(days=1)
 """What is younger is left to the refresh policy, even where its reach is shorter."""
 
@@ -20,10 +22,15 @@ def read_aggregate_states(
     server: Server,
     policy: PolicySet,
     hypertables: Sequence[Row],
+    *,
     chunks: Mapping[tuple[str, str], Chunks],
+    ranges: Mapping[tuple[str, str], Sequence[Range]],
     jobs: Sequence[JobState],
 ) -> tuple[AggregateState, ...]:
-    """All aggregates of the policy's schema, by name; those that the policy does not know too."""
+    """All aggregates of the policy's schema, by name; those that the policy does not know too.
+
+    ``chunks`` and ``ranges`` (of each chunk, oldest first) are by storage.
+    """
     found = [row for row in server.rows("aggregates") if row["schema_name"] == policy.schema_name]
     if not found:
         return ()
@@ -46,13 +53,13 @@ def read_aggregate_states(
         reads = known.get((row["source_schema"], row["source_name"]))
         oldest = gap = None
         if wanted is not None and reads is not None and gaps[row["storage_name"]]:
-            below = chunks.get((reads["storage_schema"], reads["storage_name"]), Chunks())
+            below = (reads["storage_schema"], reads["storage_name"])
             kept = [
                 span(str(job.config.get("drop_after")))
                 for job in jobs
                 if (job.kind, job.target) == ("retention", source)
             ]
-            look = _Look(server, wanted, bool(own.total), reads, below, next(filter(None, kept), None))
+            look = _Look(server, wanted, bool(own.total), reads, ranges.get(below, ()), next(filter(None, kept), None))
             oldest, gap = look.gap(gaps[row["storage_name"]])
         states.append(
             AggregateState(
@@ -81,6 +88,7 @@ def read_aggregate_states(
 class _Look:
     """Whether an aggregate lacks rows of its source; the source is read only where one of its chunks lies in a gap.
 
+    ``ranges``: of the source's chunks; between them nothing is ever filled (2.28 leaves such spans as they are).
     ``kept``: how long the source's retention keeps rows, None for ever.
     """
 
@@ -88,33 +96,45 @@ class _Look:
     wanted: AggregatePolicy
     is_filled: bool
     source: Row
-    chunks: Chunks
+    ranges: Sequence[Range]
     kept: timedelta | None
 
     def gap(self, gaps: Sequence[Row]) -> tuple[datetime | None, datetime | None]:
         """The oldest row of the source, and from where on one is missing that no policy will add."""
         now, wanted = self.server.read_at, self.wanted
-        if self.chunks.oldest is None or (wanted.start_offset is None and self.is_filled):
+        if not self.ranges or (wanted.start_offset is None and self.is_filled):
             return None, None  # nothing to read, or a policy that begins at the beginning
         # What is not whole by now cannot be filled, and what a policy reaches it will fill.
         reach = max(_RECENT, wanted.end_offset + 2 * wanted.bucket)
         if self.is_filled and wanted.start_offset is not None:
             reach = max(reach, wanted.start_offset)
-        until, since = now - reach, datetime.fromisoformat(self.chunks.oldest)
+        until, since = now - reach, self.ranges[0][0]
         if self.kept is not None:
             since = max(since, now - self.kept)
-        if not any(row["first_at"] < until and row["last_at"] >= since for row in gaps):
+        if next(self._spans(gaps, since, until), None) is None:
             return None, None
         oldest = self._oldest_row()
         if oldest is None:
             return None, None
         # The bucket that holds the oldest row may have lost others to retention: a refresh must not rebuild it.
         lowest = max(oldest, since) + wanted.bucket
-        first = min((max(row["first_at"], oldest) for row in gaps if row["last_at"] >= lowest), default=None)
-        return oldest, first if first is not None and first < until else None
+        return oldest, next(
+            (max(first, oldest) for first, last in self._spans(gaps, since, until) if last >= lowest), None
+        )
+
+    def _spans(self, gaps: Sequence[Row], since: datetime, until: datetime) -> Iterator[Range]:
+        """What lies in a gap, in a chunk, and between the two instants; oldest first."""
+        ends = [end for _, end in self.ranges]
+        for row in gaps:
+            for start, end in self.ranges[bisect_right(ends, row["first_at"]) :]:
+                if start > row["last_at"]:
+                    break
+                first, last = max(row["first_at"], start, since), min(row["last_at"], end, until)
+                if first < last:
+                    yield first, last
 
     def _oldest_row(self) -> datetime | None:
         relation = quoted(self.source["storage_schema"], self.source["storage_name"])
         names = {"relation": relation, "column": quoted(self.source["time_column"])}
-        row = read_rows(self.server, "oldest_row", names, until=self.chunks.oldest_until)[0]
+        row = read_rows(self.server, "oldest_row", names, until=self.ranges[0][1])[0]
         return row["oldest"]  # type: ignore[no-any-return]

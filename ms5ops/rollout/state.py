@@ -13,7 +13,7 @@ from ms5ops.observe.server import Server, quoted
 from ms5ops.observe.settings import settings_from
 from ms5ops.observe.tables import tables_from
 from ms5ops.policy.document import PolicySet
-from ms5ops.rollout.aggregate_states import read_aggregate_states
+from ms5ops.rollout.aggregate_states import Range, read_aggregate_states
 from ms5ops.rollout.records import (
     Chunks,
     Column,
@@ -63,7 +63,7 @@ def read_state(server: Server, policy: PolicySet) -> State:
     require_temporary(able["may_make_temporary"], server.role)
     hypertables = server.rows("hypertables")
     jobs = tuple(_job(row) for row in read_rows(server, "policy_jobs"))
-    chunks = _chunks(server, policy, hypertables)
+    chunks, ranges = _chunks(server, policy, hypertables)
     settings = _settings(server)
     return State(
         schema=policy.schema_name,
@@ -72,7 +72,7 @@ def read_state(server: Server, policy: PolicySet) -> State:
         edition=server.edition,
         reschedules=able["reschedules"],
         tables=_tables(server, policy, hypertables, chunks),
-        aggregates=read_aggregate_states(server, policy, hypertables, chunks, jobs),
+        aggregates=read_aggregate_states(server, policy, hypertables, chunks=chunks, ranges=ranges, jobs=jobs),
         indexes=_indexes(server, policy, hypertables),
         jobs=jobs,
         views=_views(server, policy),
@@ -223,8 +223,10 @@ def _with_missing_times(server: Server, policy: PolicySet, name: str, table: Tab
     return replace(table, rows_without_time=read_rows(server, "rows_without_time", names)[0]["rows"])
 
 
-def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]) -> dict[tuple[str, str], Chunks]:
-    """By storage: the chunks of the policy's tables and of the schema's aggregates."""
+def _chunks(
+    server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
+) -> tuple[dict[tuple[str, str], Chunks], dict[tuple[str, str], list[Range]]]:
+    """By storage: the chunks of the policy's tables and of the schema's aggregates, and the range of each."""
     wanted = {
         (row["storage_schema"], row["storage_name"]): row["table_name"]
         for row in hypertables
@@ -252,7 +254,7 @@ def _chunks(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]
             ),
             to_drop=sum(row["range_end"] < server.read_at - drop for row in rows),
         )
-    return found
+    return found, {storage: [(row["range_start"], row["range_end"]) for row in grouped[storage]] for storage in wanted}
 
 
 # Indexes, jobs, views, settings ---------------------------------------------------------------------------------------

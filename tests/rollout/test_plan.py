@@ -254,7 +254,6 @@ def test_a_policy_with_other_values_alters_what_is_there(optimised: State) -> No
     twinless = {"04.idx_oee_below_target.index"}  # its twin is of the policy that the state was read with
     assert {*keys(plan)} - DATABASE_SETTINGS - twinless == {
         "01.metric_hist.chunk_interval",
-        "02.metric_hist.compress",
         "02.metric_hist.compression_policy",
         "05.oee_daily.refresh_policy",
     }

@@ -13,6 +13,7 @@ from ms5ops.database import Database
 from ms5ops.errors import FeatureMissing, PrivilegeMissing
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.intervals import interval_sql
+from ms5ops.queries import query
 from ms5ops.rollout.records import Chunks, JobState, State, span
 from ms5ops.rollout.state import differences, read_state, state_from_json, state_hash, state_to_json
 from ms5ops.rollout.twins import read_twins, require_temporary
@@ -163,6 +164,16 @@ def test_spans_are_read_as_the_policy_writes_them(value: timedelta) -> None:
 )
 def test_intervals_of_the_server(text: str | None, value: timedelta | None) -> None:
     assert span(text) == value
+
+
+def test_jobs_read_alike_from_the_public_views(sandboxes: Sandboxes) -> None:
+    database = Database(sandboxes.target("optimised"))
+    known = database.rows(query("rollout", "policy_jobs", (2, 29, 0)).sql)
+    newer = database.rows(query("rollout", "policy_jobs", (3, 0, 0)).sql)
+    database.close()
+    assert len(known) == len(newer) > 15
+    for one, other in zip(known, newer, strict=True):
+        assert {**one, "timezone": None} == other
 
 
 def test_a_job_record_survives_json(states: dict[str, State]) -> None:

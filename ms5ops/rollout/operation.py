@@ -71,7 +71,8 @@ class Steps:
     - "convert": ``table``, ``time_column``, ``chunk_interval``, ``primary_key`` (columns): an online conversion of a
       plain table. The operation's own ``statements`` are the short way, for a table small enough to lock.
     - "compress": ``hypertable``, ``older_than`` (interval): compress the eligible chunks, newest first.
-    - "refresh": ``aggregate``, ``window`` (interval per piece), ``not_before`` (interval back from now, or None).
+    - "refresh": ``aggregate``, ``window`` (interval per piece), ``not_before`` (interval back from now, or None),
+      ``not_before_at`` (instant in its place, or None).
 
     Relations are ``schema.name``, intervals PostgreSQL text.
     """

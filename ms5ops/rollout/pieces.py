@@ -85,7 +85,9 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
     What is materialised already is not done again: TimescaleDB refreshes only what its invalidation log names.
     """
     schema, aggregate = parameters["aggregate"].split(".")
-    span = _rows(run, "refresh_span", schema=schema, aggregate=aggregate, not_before=parameters.get("not_before"))[0]
+    # The instant where the plan knew one: an interval back from now would leave out what has passed since.
+    bounds = {name: parameters.get(name) for name in ("not_before", "not_before_at")}
+    span = _rows(run, "refresh_span", schema=schema, aggregate=aggregate, **bounds)[0]
     latest, since = span["until"], span["since"]
     if since is None:
         return  # the source has no chunk yet

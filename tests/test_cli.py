@@ -44,6 +44,18 @@ def test_status_as_json(sandboxes: Sandboxes, state: str) -> None:
     assert done.returncode == any(one["severity"] == "critical" for one in found["findings"])
 
 
+def test_status_in_full_holds_every_chunk_and_run(sandboxes: Sandboxes) -> None:
+    folder = sandboxes.folder("optimised")
+    short = json.loads(call("status", "--json", folder=folder).stdout)
+    found = json.loads(call("status", "--json", "--full", folder=folder).stdout)
+    assert "lists" not in short
+    assert set(found["lists"]) == {"chunks", "growth", "job_runs"}
+    assert len(found["lists"]["chunks"]) == found["chunks"]["value"]["rows"] > 200
+    assert found["lists"]["chunks"][0]["range_start"].startswith("20")
+    assert {one["rhythm"] for one in found["routine"]} == {"daily", "weekly", "monthly"}
+    assert {one["topic"] for one in found["diagnoses"]} >= {"Aggregates lag"}
+
+
 def test_status_for_people(sandboxes: Sandboxes) -> None:
     done = call("status", folder=sandboxes.folder("optimised"))
     assert "metric_hist_1min" in done.stdout

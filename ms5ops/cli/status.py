@@ -16,9 +16,11 @@ from ms5ops import __version__, units
 from ms5ops import collect as collecting
 from ms5ops.config import load_settings
 from ms5ops.environments import connect
+from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.health import Finding, findings, worst
 from ms5ops.observe.jobs import job_state
-from ms5ops.observe.overview import Overview, as_plain, read_all
+from ms5ops.observe.overview import Overview, as_plain, long_lists, read_all
+from ms5ops.observe.routine import routine
 from ms5ops.observe.server import connect_server
 from ms5ops.observe.tables import short_name
 
@@ -31,7 +33,13 @@ WIDE = 200
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue", "ok": "green"}
 
 
-def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+def status(
+    environment: EnvironmentOption = None,
+    as_json: JsonOption = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="With --json: every chunk, day of growth and job run, too.")
+    ] = False,
+) -> None:
     """Show what the pages show: findings, tables, compression, jobs, aggregates, indexes.
 
     Exit code 1 where a finding is critical.
@@ -41,7 +49,9 @@ def status(environment: EnvironmentOption = None, as_json: JsonOption = False) -
     found = findings(overview)
     if as_json:
         about = {"tool_version": __version__, "environment": connected.name, "origin": connected.origin}
-        typer.echo(json.dumps({**about, "findings": as_plain(found), **as_plain(overview)}, indent=2, default=str))
+        judged = {"findings": found, "diagnoses": diagnoses(overview), "routine": routine(overview, found)}
+        lists = {"lists": long_lists(overview)} if full else {}
+        typer.echo(json.dumps({**about, **as_plain({**judged, **lists}), **as_plain(overview)}, indent=2, default=str))
     else:
         _show(Console(highlight=False, width=_width()), connected.name, connected.origin, overview, found)
     if worst(found) == "critical":

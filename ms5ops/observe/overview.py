@@ -153,9 +153,13 @@ def as_plain(value: Any) -> Any:  # noqa: PLR0911  # one return per kind of valu
     return value
 
 
-def to_json(overview: Overview, indent: int | None = None) -> str:
-    """The overview as JSON text, without the long frames."""
-    return json.dumps(as_plain(overview), indent=indent, default=str)
+def long_lists(overview: Overview) -> dict[str, list[dict[str, Any]]]:
+    """The sections that are frames (chunks, growth, job_runs), row by row as JSON values, instants in ISO."""
+    frames = {name: one.value for name, one in overview.sections().items() if isinstance(one.value, pd.DataFrame)}
+    return {
+        name: json.loads(frame.to_json(orient="records", date_format="iso", date_unit="us"))
+        for name, frame in frames.items()
+    }
 
 
 def _retention(

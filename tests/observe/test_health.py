@@ -15,7 +15,7 @@ from ms5ops.observe.finding import counted, short
 from ms5ops.observe.health import findings, problems, worst
 from ms5ops.observe.indexes import IndexReading
 from ms5ops.observe.locks import LockBudget, TableLocks
-from ms5ops.observe.overview import Overview, Reading, as_plain, reading, to_json
+from ms5ops.observe.overview import Overview, Reading, as_plain, reading
 from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server
 from ms5ops.observe.settings import settings_from
@@ -390,7 +390,7 @@ def test_a_reading_that_lacks_its_input_carries_the_inputs_error() -> None:
 
 
 def test_json_has_everything_but_frames_and_secrets() -> None:
-    text = to_json(overview(jobs=ReadTimeout("Late.", "Reload.")))
+    text = json.dumps(as_plain(overview(jobs=ReadTimeout("Late.", "Reload."))))
     parsed = json.loads(text)
     assert parsed["jobs"]["value"] == {"error": "ReadTimeout", "happened": "Late.", "next_step": "Reload."}
     assert parsed["tables"]["value"][0]["chunk_interval"] == 3600

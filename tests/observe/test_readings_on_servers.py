@@ -1,5 +1,6 @@
 """Everything read at once, on the sandbox in each state, on awkward data, and on native servers."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from ms5ops.observe.chunks import DTYPES, read_chunks
 from ms5ops.observe.compression import poor_chunks, read_live_sizes
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.health import findings, problems
-from ms5ops.observe.overview import Overview, read_all, to_json
+from ms5ops.observe.overview import Overview, as_plain, read_all
 from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server, connect_server, probe_server
 from ms5ops.observe.tables import table_named
@@ -25,7 +26,7 @@ HOURLY = f"{SCHEMA}.metric_hist_1hour"
 def read(database: Database) -> Overview:
     overview = read_all(connect_server(database))
     assert overview.errors() == {}
-    assert to_json(overview)
+    assert json.dumps(as_plain(overview))
     assert len(routine(overview)) == 9
     assert len(diagnoses(overview)) == 9
     return overview

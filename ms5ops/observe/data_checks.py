@@ -30,7 +30,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
                 title=f"{len(plain)} of {len(expected_tables())} tables are still plain tables",
                 detail="They are kept whole: nothing in them is compressed or expires, and queries slow down as they "
                 "grow.",
-                remedy="Roll out Phase 4.",
+                remedy="Roll out Phase 4: python -m ms5ops plan shows each step.",
                 page="rollout",
                 evidence=tuple(
                     f"{table.qualified}: {bytes_text(table.size_bytes)}, {count_text(table.rows)} rows"
@@ -109,7 +109,7 @@ def policy_findings(
             severity="warning",
             title=f"{words[kind][0]}: {', '.join(names)}",
             detail=words[kind][1],
-            remedy="Roll out Phase 4.",
+            remedy="Roll out Phase 4: python -m ms5ops plan shows each step.",
             page="rollout",
             evidence=tuple(
                 f"no {kind} for {name}" if kind != "aggregates" else f"no continuous aggregate {name}" for name in names

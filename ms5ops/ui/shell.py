@@ -92,4 +92,4 @@ def missing_next_step(found: Readings) -> str:
     """Where Phase 4 is not in place: how to get there, on this environment."""
     if found.connected.origin == "simulated":
         return "See it in place: `python -m ms5ops sandbox reset --state optimised`"
-    return "The scripts are in `sql/phase4/`; a DBA reviews and runs them with psql"
+    return "See what would change, and how: `python -m ms5ops plan`"

@@ -17,7 +17,6 @@ class Connected:
     """A database by the name of its environment.
 
     ``origin`` is "simulated" for the sandbox, whose telemetry is generated, and "measured" for a server.
-    ``chosen_by`` says which setting chose it, for people.
     """
 
     name: str
@@ -26,7 +25,6 @@ class Connected:
     protected: bool
     maintenance_window: str
     schema: str
-    chosen_by: str
 
 
 def connect(settings: Settings, name: str | None = None, purpose: Purpose = "read") -> Connected:
@@ -36,7 +34,6 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
     meant and does not run. No connection is made yet: the first query makes it.
     """
     chosen = settings.chosen(name)
-    by = settings.default_origin if name is None or chosen == settings.default else "chosen in the console"
     access: Literal["read", "write"] = "read" if purpose == "read" else "write"
     if chosen == config.SANDBOX:
         return Connected(
@@ -46,7 +43,6 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
             protected=False,
             maintenance_window="always",
             schema="factory_telemetry",
-            chosen_by=by,
         )
     environment = settings.environment(chosen)
     credential = environment.read if purpose == "read" else environment.deploy
@@ -70,7 +66,6 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
         protected=environment.protected,
         maintenance_window=str(environment.maintenance_window),
         schema=environment.schema_name,
-        chosen_by=by,
     )
 
 

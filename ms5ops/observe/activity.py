@@ -13,7 +13,6 @@ from ms5ops.observe.server import Server, quoted
 LONG_TRANSACTION = timedelta(minutes=15)
 """Own choice: an open transaction holds back vacuum, and compression waits for readers of its chunk."""
 
-LONG_QUERY = timedelta(minutes=5)
 
 STATEMENT_DTYPES = {
     "statement": "str",
@@ -101,12 +100,6 @@ def activity_from(rows: Sequence[Mapping[str, Any]]) -> Activity:
 def long_transactions(activity: Activity, now: datetime, longer_than: timedelta = LONG_TRANSACTION) -> list[Session]:
     """Client sessions whose transaction has been open for longer, oldest first."""
     return _since(activity, "transaction_started_at", now, longer_than)
-
-
-def long_queries(activity: Activity, now: datetime, longer_than: timedelta = LONG_QUERY) -> list[Session]:
-    """Client sessions whose statement has been running for longer, oldest first."""
-    found = _since(activity, "query_started_at", now, longer_than)
-    return [session for session in found if session.state == "active"]
 
 
 def lock_waits(activity: Activity) -> list[tuple[Session, tuple[Session, ...]]]:

@@ -47,9 +47,12 @@ def begin(title: str, about: str) -> Readings:
     st.title(title, anchor=False)
     head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="head")
     head.caption(about, width="content")
+    chosen = st.session_state.get(_ENVIRONMENT)
     try:
-        found = readings.open_environment(st.session_state.get(_ENVIRONMENT))
+        found = readings.open_environment(chosen)
     except Ms5opsError as error:
+        if chosen:
+            st.badge(f"{chosen}: not read", color="red", icon=":material/cloud_off:")
         show_error(error, "the environment")
         st.button("Try again", icon=":material/refresh:")
         st.stop()

@@ -127,9 +127,11 @@ def test_a_sandbox_that_is_down_is_said_in_a_sentence(page: Page, tmp_path: Path
 def test_an_unreachable_server_is_said_in_a_sentence(page: Page, tmp_path: Path) -> None:
     console = start_console(tmp_path, tmp_path / "gone.log", DB_HOST="127.0.0.1", DB_PORT="1", DB_PASSWORD="hidden-one")
     try:
-        open_page(page, console.url)
-        expect(page.get_by_text("No connection to postgres@127.0.0.1:1/factory_telemetry")).to_be_visible()
-        assert "hidden-one" not in page.content()
+        for name in PAGES:
+            open_page(page, address(console, name))
+            expect(page.get_by_text("No connection to postgres@127.0.0.1:1/factory_telemetry")).to_be_visible()
+            expect(page.get_by_text("DB_HOST: not read")).to_be_visible()
+            assert "hidden-one" not in page.content()
     finally:
         console.process.terminate()
         console.process.wait(timeout=20)

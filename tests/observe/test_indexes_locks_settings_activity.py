@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from ms5ops.observe.activity import activity_from, lock_waits, long_queries, long_transactions
+from ms5ops.observe.activity import activity_from, lock_waits, long_transactions
 from ms5ops.observe.indexes import duplicates, expected_index_bytes, indexes_from, unused
 from ms5ops.observe.locks import lock_budget, table_locks
 from ms5ops.observe.settings import NAMES, Setting, setting, setting_number, settings_from
@@ -228,7 +228,6 @@ def test_long_ones_are_clients_and_oldest_first() -> None:
     ]
     found = activity_from(rows)
     assert [one.pid for one in long_transactions(found, NOW)] == [2, 1]
-    assert [one.pid for one in long_queries(found, NOW)] == [1]
 
 
 def test_nobody_connected() -> None:

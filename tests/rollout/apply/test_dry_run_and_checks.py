@@ -42,7 +42,7 @@ def test_a_dry_run_tries_what_it_can_says_why_not_and_changes_nothing(probe: Dat
 def connected_to(target: Target, **more: Any) -> Connected:
     values: dict[str, Any] = {
         "name": "test", "database": Database(target), "origin": "measured", "protected": False,
-        "maintenance_window": "always", "schema": "factory_telemetry", "chosen_by": "the test",
+        "maintenance_window": "always", "schema": "factory_telemetry",
     }  # fmt: skip
     return Connected(**{**values, **more})
 

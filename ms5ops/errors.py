@@ -87,3 +87,15 @@ class VerificationFailed(RolloutError):
 
 class BackupError(Ms5opsError):
     """A backup could not be made, or cannot be read."""
+
+
+class NotAllowed(Ms5opsError):
+    """Somebody may not do what was asked for."""
+
+
+class AccountError(Ms5opsError):
+    """An account or a sign-in is not as it has to be."""
+
+
+class BenchmarkError(Ms5opsError):
+    """A benchmark run, file or comparison is not as it has to be."""

@@ -6,6 +6,8 @@ import streamlit as st
 
 from ms5ops import units
 from ms5ops.errors import HistoryError
+from ms5ops.figures.aggregate_diagram import diagram_html
+from ms5ops.figures.aggregates import freshness_figure, lag_history_figure, window_figure
 from ms5ops.observe.aggregates import Aggregate
 from ms5ops.observe.finding import counted, short
 from ms5ops.observe.freshness import (
@@ -22,8 +24,6 @@ from ms5ops.observe.freshness import (
 )
 from ms5ops.observe.health import problems
 from ms5ops.ui import readings, shell
-from ms5ops.ui.aggregate_diagram import diagram_html
-from ms5ops.ui.aggregate_figures import freshness_figure, lag_history_figure, window_figure
 from ms5ops.ui.findings import show_finding
 from ms5ops.ui.messages import ICONS, plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel, html_panel

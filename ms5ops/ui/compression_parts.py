@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops import units
+from ms5ops.figures import compression as figures
 from ms5ops.observe import savings
 from ms5ops.observe.chunks import of_table
 from ms5ops.observe.compression import (
@@ -23,7 +24,6 @@ from ms5ops.observe.compression import (
 from ms5ops.observe.jobs import Job
 from ms5ops.observe.overview import reading
 from ms5ops.observe.tables import Table, short_name
-from ms5ops.ui import compression_figures as figures
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain
 from ms5ops.ui.panels import chart_panel, empty_panel

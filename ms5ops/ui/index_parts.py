@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import streamlit as st
 
 from ms5ops import units
+from ms5ops.figures import indexes as figures
 from ms5ops.observe import index_remedies
 from ms5ops.observe import index_review as review
 from ms5ops.observe.indexes import BLOAT_RATIO, IndexReading, duplicates, unused
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.server_checks import LOCKS_WARNING_BELOW
 from ms5ops.observe.tables import Table, short_name
-from ms5ops.ui import index_figures as figures
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
 from ms5ops.ui.readings import Readings, section

@@ -8,6 +8,7 @@ import streamlit as st
 
 from ms5ops import units
 from ms5ops.errors import HistoryError
+from ms5ops.figures.jobs import OUTCOMES, delay_figure, success_figure, timeline_figure
 from ms5ops.observe.finding import counted
 from ms5ops.observe.health import problems
 from ms5ops.observe.jobs import RUN_DTYPES, Job, common_failure
@@ -25,7 +26,6 @@ from ms5ops.observe.run_history import (
 from ms5ops.observe.schedule import JobSummary, job_frame, job_summary, upcoming
 from ms5ops.ui import readings, shell
 from ms5ops.ui.findings import show_finding
-from ms5ops.ui.job_figures import OUTCOMES, delay_figure, success_figure, timeline_figure
 from ms5ops.ui.messages import ICONS, plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
 from ms5ops.ui.readings import Readings

@@ -10,6 +10,7 @@ import streamlit as st
 from ms5ops import units
 from ms5ops.config import load_settings
 from ms5ops.errors import HistoryError
+from ms5ops.figures import storage as storage_figures
 from ms5ops.observe import storage, storage_words
 from ms5ops.observe.forecast import bytes_per_month, reach, weekly_change
 from ms5ops.observe.growth import (
@@ -25,7 +26,7 @@ from ms5ops.observe.growth import (
 from ms5ops.observe.overview import Overview
 from ms5ops.observe.tables import Table
 from ms5ops.observe.totals import totals
-from ms5ops.ui import shell, storage_figures
+from ms5ops.ui import shell
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from ms5ops.figures.aggregate_diagram import diagram_html
 from ms5ops.observe.aggregates import Aggregate
 from ms5ops.observe.freshness import (
     FRESHNESS_DTYPES,
@@ -26,7 +27,6 @@ from ms5ops.observe.freshness import (
     window_frame,
     window_words,
 )
-from ms5ops.ui.aggregate_diagram import diagram_html
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

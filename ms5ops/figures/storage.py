@@ -5,8 +5,8 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import plotly.graph_objects as go
 
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels
 from ms5ops.observe.storage import Bucket, Part, thinned
-from ms5ops.ui.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, percent_text, ratio_text
 
 POINTS = 300

@@ -4,9 +4,9 @@ by plotly do not: at a tablet's width they ran into each other."""
 from collections.abc import Sequence
 from html import escape
 
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING
 from ms5ops.observe.finding import short
 from ms5ops.observe.freshness import Freshness, Node
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING
 
 STATES: dict[Freshness | None, tuple[str, str]] = {
     None: ("Table with raw rows", STORED),

@@ -3,11 +3,11 @@
 import pandas as pd
 import plotly.graph_objects as go
 
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.observe.index_review import scans_text
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.savings import chunks_text
 from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, count_text, percent_text
 
 ROW_HEIGHT = 32

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels
 from ms5ops.units import duration_text, percent_text
 
 BAR_HEIGHT = 34

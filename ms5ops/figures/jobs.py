@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure
 from ms5ops.observe.jobs import OVERDUE_AFTER
 from ms5ops.observe.run_history import Outcome, Timeline
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure
 from ms5ops.units import count_text, duration_text, percent_text
 
 OUTCOMES: dict[Outcome, tuple[str, str, str]] = {

@@ -5,9 +5,9 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, SAVED_SHARE_WANTED
 from ms5ops.observe.savings import chunks_text, saved_text
-from ms5ops.ui.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
 from ms5ops.units import bytes_text, count_text, percent_text, ratio_text
 
 ROW_HEIGHT = 34

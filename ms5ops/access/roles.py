@@ -1,0 +1,57 @@
+"""Roles and what each may do: the one table that pages, services and the command line ask."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from ms5ops.errors import NotAllowed
+
+Role = Literal["viewer", "dba", "operator", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+"""From the least to the most: each role may do all that those before it may."""
+
+Action = Literal[
+    "read", "benchmark", "collect", "dry run", "edit policies", "apply", "roll back", "approve", "acknowledge alerts",
+    "read audit", "manage accounts", "change settings",
+]  # fmt: skip
+
+LEAST: dict[Action, Role] = {
+    "read": "viewer",
+    "benchmark": "dba",
+    "collect": "dba",
+    "dry run": "dba",
+    "edit policies": "dba",
+    "acknowledge alerts": "dba",
+    "read audit": "dba",
+    "apply": "operator",
+    "roll back": "operator",
+    "approve": "operator",
+    "manage accounts": "admin",
+    "change settings": "admin",
+}
+"""The least role for each action."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Somebody who acts: ``name`` is unique within its ``provider`` ("local", "oidc", "shell" for the command line)."""
+
+    name: str
+    role: Role
+    provider: str = "local"
+
+
+def may(actor: Actor | None, action: Action) -> bool:
+    """Whether the actor may do it; nobody (None) may do nothing."""
+    return actor is not None and ROLES.index(actor.role) >= ROLES.index(LEAST[action])
+
+
+def require(actor: Actor | None, action: Action) -> Actor:
+    """The actor, if they may do it; NotAllowed otherwise."""
+    if actor is None:
+        raise NotAllowed(f"Nobody is signed in, and to {action} somebody must be.", "Sign in.")
+    if not may(actor, action):
+        raise NotAllowed(
+            f"{actor.name} has the role {actor.role}, and to {action} takes {LEAST[action]}.",
+            "Ask an admin for that role, or somebody who has it to do this.",
+        )
+    return actor

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ms5ops import __version__
-from ms5ops.cli import apply, environments, plan, run, sandbox, status
+from ms5ops.cli import apply, benchmark, environments, plan, run, sandbox, status
 from ms5ops.errors import Ms5opsError
 
 EXIT_DONE = 0
@@ -28,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(benchmark.app, name="benchmark")
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)

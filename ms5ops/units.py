@@ -76,6 +76,18 @@ def duration_text(seconds: float | None) -> str:
     return sign + " ".join(parts)
 
 
+def milliseconds_text(milliseconds: float | None) -> str:
+    """A measured time with three figures: ``0.35 ms``, ``12.4 ms``, ``350 ms``, ``1.24 s``; from a minute on as
+    ``duration_text``."""
+    if milliseconds is None:
+        return MISSING
+    value, unit = (milliseconds, "ms") if abs(milliseconds) < 999.5 else (milliseconds / 1000, "s")
+    if unit == "s" and abs(value) >= 59.95:
+        return duration_text(value)
+    digits = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
+    return f"{value:.{digits}f} {unit}"
+
+
 def interval_text(interval: timedelta | None) -> str:
     """A time span in words, as ``duration_text``."""
     return MISSING if interval is None else duration_text(interval.total_seconds())

@@ -47,6 +47,23 @@ def test_durations(seconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("milliseconds", "text"),
+    [
+        (None, "–"),
+        (0.354, "0.35 ms"),
+        (9.996, "10.0 ms"),
+        (12.44, "12.4 ms"),
+        (350, "350 ms"),
+        (999.6, "1.00 s"),
+        (12_400, "12.4 s"),
+        (90_000, "1 min 30 s"),
+    ],
+)
+def test_milliseconds(milliseconds: float | None, text: str) -> None:
+    assert units.milliseconds_text(milliseconds) == text
+
+
+@pytest.mark.parametrize(
     ("count", "text"), [(None, "–"), (999, "999"), (1_300, "1.3 k"), (482_113, "482 k"), (1_300_000, "1.3 M")]
 )
 def test_short_counts(count: float | None, text: str) -> None:

@@ -14,11 +14,13 @@ A file starts with a header of ``-- key: value`` lines::
 a folder may carry one name (``chunks.sql``, ``chunks.public.sql``): the one with the highest lower bound that
 fits the server is used, and where the bounds are equal the one with an upper bound (a tuned variant) before
 the open one (built on the public views). None is an error.
+
+A folder whose files tell more than this names its further keys to ``catalogue``; they are in ``Query.extra``.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -52,6 +54,7 @@ class Query:
     columns: Mapping[str, str]
     budget_ms: int
     file: Path
+    extra: Mapping[str, str] = field(default_factory=dict)
 
     def fits(self, version: Version) -> bool:
         """Whether this variant is written for that TimescaleDB version."""
@@ -86,12 +89,12 @@ def query(folder: str, name: str, version: Version) -> Query:
 
 
 @cache
-def catalogue(folder: str) -> tuple[Query, ...]:
-    """Every query file of ``sql/<folder>``, by file name."""
-    return tuple(read_query(file) for file in sorted((paths.SQL / folder).glob("*.sql")))
+def catalogue(folder: str, extra: tuple[str, ...] = ()) -> tuple[Query, ...]:
+    """Every query file of ``sql/<folder>``, by file name; ``extra`` are the further keys that their headers may have."""
+    return tuple(read_query(file, extra) for file in sorted((paths.SQL / folder).glob("*.sql")))
 
 
-def read_query(file: Path) -> Query:
+def read_query(file: Path, extra: Collection[str] = ()) -> Query:
     """Parse one file; QueryMissing names the file and the header line that is wrong or missing."""
     header: dict[str, str] = {}
     body: list[str] = []
@@ -102,7 +105,7 @@ def read_query(file: Path) -> Query:
         elif line.strip() or body:
             body.append(line)
     wrong = [key for key in _REQUIRED if key not in header] + [
-        key for key in header if key not in (*_REQUIRED, *_OPTIONAL)
+        key for key in header if key not in (*_REQUIRED, *_OPTIONAL, *extra)
     ]
     if wrong:
         raise QueryMissing(f"{file} has a wrong header ({', '.join(wrong)}).", "Correct its first lines.")
@@ -118,6 +121,7 @@ def read_query(file: Path) -> Query:
         columns=dict(_column(part) for part in header["columns"].split(";") if part.strip()),
         budget_ms=int(header["budget_ms"]),
         file=file,
+        extra={key: header[key] for key in extra if key in header},
     )
 
 

@@ -14,7 +14,8 @@ import pandas as pd
 Group = Literal["recent", "short-term", "historical", "long-term", "aggregate", "dashboard", "report"]
 GROUPS: tuple[Group, ...] = get_args(Group)
 Kind = Literal["query", "dashboard", "ingest", "concurrency", "job latency", "load"]
-Outcome = Literal["ok", "failed", "timed out", "empty", "different answer", "stopped"]
+Outcome = Literal["ok", "failed", "timed out", "empty", "different answer", "stopped", "not there"]
+"""``not there``: this database has not (yet) what the benchmark reads or needs, so nothing was measured."""
 Unit = Literal["ms", "rows/s", "queries/s", "s"]
 Origin = Literal["measured", "simulated", "replayed"]
 
@@ -87,10 +88,12 @@ class Result:
     """What one benchmark gave. Figures are None where the outcome is not "ok" (never 0 for "not measured").
 
     ``value`` figures (mean to p99) are in ``unit``; ``higher_is_better`` is True for throughputs. ``rows``: rows of
-    one answer. ``text_hash``: of the query's text, so that only the same question is compared. ``target_p95``: the
-    promise, in ``unit`` (for a throughput: the least). ``twin``: the benchmark that answers the same question from
-    the other side. ``details``: what else was seen, by name: planning_ms, server_ms, buffers_hit, buffers_read, jit,
-    plan (the plan's shape in words), plan_hash, warmups, execute_median_ms, fetch_median_ms, clients, errors ...
+    one answer. ``text_hash``: of the question, so that only the same question is compared: a question that is asked in
+    several variants (of raw tables before Phase 4, of aggregates after it) has one hash over all its texts, and
+    ``details`` say which was sent (variant, text). ``target_p95``: the promise, in ``unit`` (for a throughput: the
+    least). ``twin``: the benchmark that answers the same question from the other side. ``details``: what else was seen,
+    by name: planning_ms, server_ms, buffers_hit, buffers_read, jit, plan (the plan's shape in words), plan_hash,
+    warmups, execute_median_ms, fetch_median_ms, clients, errors ...
     """
 
     benchmark: str

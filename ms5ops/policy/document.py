@@ -9,7 +9,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -61,7 +60,11 @@ MOST_BYTES = 1024 * 1024
 
 
 class PolicySet(Strict):
-    """The whole document. Mappings are by name, in the order of the file."""
+    """The whole document. Mappings are by name, in the order of the file.
+
+    What is worked out of it is worked out at each call: kept, it would go along with ``model_copy(update=...)``, which
+    copies all that an instance holds, and speak of the original.
+    """
 
     schema_name: Name = Field(alias="schema")
     sql_folder: str | None = None
@@ -106,12 +109,12 @@ class PolicySet(Strict):
                 raise ValueError("; ".join(problems[:3]))
         return self
 
-    @cached_property
+    @property
     def active_tables(self) -> tuple[TablePolicy, ...]:
         """The enabled tables."""
         return tuple(table for table in self.tables.values() if table.enabled)
 
-    @cached_property
+    @property
     def active_aggregates(self) -> tuple[AggregatePolicy, ...]:
         """Aggregates over enabled tables, each after what it reads: the order in which they are made and filled."""
         placed: dict[str, AggregatePolicy] = {}
@@ -125,12 +128,12 @@ class PolicySet(Strict):
             place(name)
         return tuple(entry for entry in placed.values() if self.tables[self.root(entry.name)].enabled)
 
-    @cached_property
+    @property
     def active_indexes(self) -> tuple[IndexPolicy, ...]:
         """Indexes of enabled tables."""
         return tuple(index for index in self.indexes.values() if self.tables[index.table].enabled)
 
-    @cached_property
+    @property
     def active_jobs(self) -> tuple[UserJobPolicy, ...]:
         """User jobs, without those that only trim indexes of tables that are not enabled."""
         idle = {index.trim_job for index in self.indexes.values()} - {index.trim_job for index in self.active_indexes}

@@ -2,25 +2,31 @@
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
-from ms5ops.database import Session
-from ms5ops.observe.compression import SAVED_SHARE_WANTED
+from ms5ops.database import Database, Session
+from ms5ops.errors import PrivilegeMissing
+from ms5ops.observe.compression import SAVED_SHARE_WANTED, TINY_CHUNK_BYTES, TableCompression
 from ms5ops.observe.jobs import JobKind, job_state, policy_of
 from ms5ops.observe.overview import Overview, read_all
 from ms5ops.observe.server import Server, quoted
 from ms5ops.policy.document import PolicySet
 from ms5ops.queries import ANY_VERSION, query
+from ms5ops.rollout import journal
 from ms5ops.rollout.check import Check, asked, judged
-from ms5ops.units import interval_text, percent_text
+from ms5ops.units import bytes_text, duration_text, instant_text, interval_text, percent_text
 
 FOLDER = "rollout/checks"
 RECENT_MS, AGGREGATE_MS = 100.0, 50.0
 """Spec: recent-data queries < 100 ms; aggregate queries < 50 ms."""
 
 INDEXES_WANTED, AGGREGATES_WANTED = 15, 8
+JUDGED_AFTER = timedelta(days=7)
+"""Spec: compression over 70 % after 7 days."""
+
 RUNS = 7
 """Timed runs of each query after one that is not counted; the median is judged (a first run pays for caches)."""
 
@@ -183,26 +189,91 @@ def _latency(asked_for: _Criterion, found: _Found, what: str, budget_ms: float) 
 
 def _saved(asked_for: _Criterion, found: _Found) -> Check:
     records = [one for one in found.overview.compression.get() if one.table in found.tables]
-    before, after = sum(one.before_bytes for one in records), sum(one.after_bytes for one in records)
-    late, waiting = sum(one.late_chunks for one in records), sum(one.backlog_chunks for one in records)
+    since = asked_since(found.server.database)
     evidence = [
         f"{one.table}: {percent_text(one.saved_share)} saved in {one.compressed_chunks} of {one.chunks} chunks, "
         f"{one.backlog_chunks} old enough and not compressed"
         for one in records
     ]
-    if before:
-        share = 1 - after / before
-        return asked_for.judged(
-            f"{percent_text(share)} saved, {late} chunks overdue",
-            share > SAVED_SHARE_WANTED and not late,
-            *evidence,
-            advice="Compression says which chunks compress poorly and why: mostly too few rows per segment and chunk.",
+    saving = judge_saving(records, since, found.overview.now)
+    if saving.good is None:
+        return asked_for.unknown(saving.found, *evidence, advice=saving.advice)
+    return asked_for.judged(saving.found, saving.good, *evidence, advice=saving.advice)
+
+
+def asked_since(reader: Database) -> datetime | None:
+    """Since when the newest deployment that changed compression has run; None where the journal tells of none."""
+    try:
+        for one in journal.deployments(reader):
+            statuses = journal.statuses(reader, one.id)
+            if any(key.startswith("02.") and status == "done" for key, status in statuses.items()):
+                return one.started_at
+    except PrivilegeMissing:
+        return None  # a reading role need not see the journal: the criterion is then judged as it stands
+    return None
+
+
+@dataclass(frozen=True)
+class Saving:
+    """What compression saves, judged: ``good`` is None where it cannot be judged yet; ``found`` says why."""
+
+    found: str
+    good: bool | None
+    advice: str
+
+
+def judge_saving(records: Sequence[TableCompression], since: datetime | None, now: datetime) -> Saving:
+    """Over 70 % saved and no chunk overdue (spec: "after 7 days").
+
+    Too little is held against the policy only once it has had its 7 days (``since``: when it was applied, None: longer
+    ago than that), and only on tables whose chunks are large enough to tell: under ``TINY_CHUNK_BYTES`` on average,
+    the fixed pages of a compressed chunk and of its indexes outweigh the rows. An overdue chunk fails at any time.
+    """
+    late, waiting = sum(one.late_chunks for one in records), sum(one.backlog_chunks for one in records)
+    if late:
+        advice = "The compression job should have done them: Jobs says why it did not."
+        return Saving(f"{percent_text(_share(records))} saved, {late} chunks overdue", False, advice)
+    if not any(one.before_bytes for one in records):
+        if waiting:
+            return Saving(
+                f"not measured yet: nothing compressed, {waiting} chunks wait for the next run",
+                None,
+                "Check again when the compression jobs have run.",
+            )
+        return Saving("no chunk is old enough", None, "Check again when the first chunks are past their age.")
+    large = [one for one in records if one.compressed_chunks and _chunk_bytes(one) >= TINY_CHUNK_BYTES]
+    share = max(_share(records), _share(large))  # a few tiny chunks do not spoil what the large ones save
+    if share > SAVED_SHARE_WANTED:
+        return Saving(f"{percent_text(share)} saved, nothing overdue", True, "")
+    so_far = f"{percent_text(share)} saved so far"
+    if not large:
+        largest = max(_chunk_bytes(one) for one in records if one.compressed_chunks)
+        return Saving(
+            f"not measured yet: {so_far}, in chunks of {bytes_text(round(largest))} on average at most",
+            None,
+            f"There is too little data to judge: chunks need {bytes_text(TINY_CHUNK_BYTES)} for compression to show.",
         )
-    if waiting:
-        return asked_for.judged(f"nothing compressed, {waiting} chunks wait", False, *evidence, advice="Apply phase 2.")
-    return asked_for.unknown(
-        "no chunk is old enough", *evidence, advice="Check again when the first chunks are past their age."
+    if since is not None and now - since < JUDGED_AFTER:
+        return Saving(
+            f"not measured yet: {so_far}, {duration_text((now - since).total_seconds())} after it was applied",
+            None,
+            f"It is judged from {instant_text(since + JUDGED_AFTER)} on: chunks from before keep their former length.",
+        )
+    return Saving(
+        f"{percent_text(share)} saved, nothing overdue",
+        False,
+        "Compression says which chunks compress poorly and why: mostly too few rows per segment and chunk.",
     )
+
+
+def _share(records: Sequence[TableCompression]) -> float:
+    """Of the bytes before, what is saved; 0 where nothing is compressed."""
+    before = sum(one.before_bytes for one in records)
+    return 1 - sum(one.after_bytes for one in records) / before if before else 0.0
+
+
+def _chunk_bytes(one: TableCompression) -> float:
+    return one.before_bytes / one.compressed_chunks
 
 
 def _rows(session: Session, found: _Found, name: str, **parameters: object) -> list[dict[str, object]]:

@@ -323,3 +323,14 @@ def test_retention_starts_where_the_table_says() -> None:
     assert policy.retention_schedule(policy.tables["metric_hist"]).initial_start == time(2)
     own = policy.retention_schedule(policy.tables["oee_calculations"])
     assert (own.initial_start, own.every) == (time(3, 15), timedelta(days=1))
+
+
+def test_a_copy_with_other_tables_speaks_of_its_own() -> None:
+    policy = load_policy()
+    assert "oee_calculations" in [table.name for table in policy.active_tables]
+    assert policy.active_aggregates
+    assert policy.active_indexes
+    assert policy.active_jobs
+    idle = {name: table.model_copy(update={"enabled": False}) for name, table in policy.tables.items()}
+    copy = policy.model_copy(update={"tables": idle})
+    assert (copy.active_tables, copy.active_aggregates, copy.active_indexes, copy.active_jobs) == ((), (), (), ())

@@ -65,15 +65,17 @@ def test_the_whole_way_there_and_back(legacy: Path) -> None:
     done = call(legacy, "apply", "--yes", "--json")
     outcome = json.loads(done.stdout)
     assert (outcome["status"], outcome["left"]) == ("done", []), done.stderr
-    failed = [one["name"] for one in outcome["checks"]["after"] if one["verdict"] == "failed"]
-    assert failed == ["compression"]  # 3,000 rows do not compress; everything else is there
-    assert done.returncode == 1
+    verdicts = {one["name"]: (one["verdict"], one["found"]) for one in outcome["checks"]["after"]}
+    verdict, found = verdicts.pop("compression")
+    assert (verdict, found.partition(":")[0]) == ("could not check", "not measured yet")  # 3,000 rows are too few
+    assert {verdict for verdict, _ in verdicts.values()} == {"passed"}, verdicts
+    assert done.returncode == 0
     for file in map(Path, outcome["report"]):
         assert "Chunk intervals" in file.read_text()
     assert "Nothing to do" in call(legacy, "apply", "--yes").stderr
 
     post = call(legacy, "check", "post", "--json")
-    assert post.returncode == 1
+    assert post.returncode == 2
     assert len(json.loads(post.stdout)["checks"]) == 8
     pre = call(legacy, "check", "pre", "--json")
     assert pre.returncode == 2  # the embedded engine has no background workers to count

@@ -234,28 +234,22 @@ def judge_saving(records: Sequence[TableCompression], since: datetime | None, no
         advice = "The compression job should have done them: Jobs says why it did not."
         return Saving(f"{percent_text(_share(records))} saved, {late} chunks overdue", False, advice)
     if not any(one.before_bytes for one in records):
-        if waiting:
-            return Saving(
-                f"not measured yet: nothing compressed, {waiting} chunks wait for the next run",
-                None,
-                "Check again when the compression jobs have run.",
-            )
-        return Saving("no chunk is old enough", None, "Check again when the first chunks are past their age.")
+        return _nothing_yet(waiting)
     large = [one for one in records if one.compressed_chunks and _chunk_bytes(one) >= TINY_CHUNK_BYTES]
     share = max(_share(records), _share(large))  # a few tiny chunks do not spoil what the large ones save
     if share > SAVED_SHARE_WANTED:
         return Saving(f"{percent_text(share)} saved, nothing overdue", True, "")
-    so_far = f"{percent_text(share)} saved so far"
     if not large:
         largest = max(_chunk_bytes(one) for one in records if one.compressed_chunks)
         return Saving(
-            f"not measured yet: {so_far}, in chunks of {bytes_text(round(largest))} on average at most",
+            f"not measured yet: {percent_text(share)} saved so far, in chunks of {bytes_text(round(largest))} at most",
             None,
             f"There is too little data to judge: chunks need {bytes_text(TINY_CHUNK_BYTES)} for compression to show.",
         )
     if since is not None and now - since < JUDGED_AFTER:
+        age = duration_text((now - since).total_seconds())
         return Saving(
-            f"not measured yet: {so_far}, {duration_text((now - since).total_seconds())} after it was applied",
+            f"not measured yet: {percent_text(share)} saved so far, {age} after it was applied",
             None,
             f"It is judged from {instant_text(since + JUDGED_AFTER)} on: chunks from before keep their former length.",
         )
@@ -264,6 +258,16 @@ def judge_saving(records: Sequence[TableCompression], since: datetime | None, no
         False,
         "Compression says which chunks compress poorly and why: mostly too few rows per segment and chunk.",
     )
+
+
+def _nothing_yet(waiting: int) -> Saving:
+    if waiting:
+        return Saving(
+            f"not measured yet: nothing compressed, {waiting} chunks wait for the next run",
+            None,
+            "Check again when the compression jobs have run.",
+        )
+    return Saving("no chunk is old enough", None, "Check again when the first chunks are past their age.")
 
 
 def _share(records: Sequence[TableCompression]) -> float:

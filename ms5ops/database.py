@@ -5,10 +5,11 @@ A ``Database`` reads through sessions that are read-only and give up early on lo
 ``ms5ops.errors`` with a next step. Rows leave this module as frames or mappings of plain Python values.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import pandas as pd
 import psycopg2
@@ -116,6 +117,23 @@ class Database:
         finally:
             session.close()
 
+    @contextmanager
+    def timed_session(self, statement_timeout_ms: int, *, writes: bool = False) -> Iterator["TimedSession"]:
+        """A held connection for measuring; read-only unless ``writes``. Planning and JIT are the server's own."""
+        with _translated(self.target):
+            connection = self._engine.connect()
+            connection.detach()
+        session = TimedSession(connection, self.target)
+        try:
+            session.run(
+                "SET application_name = 'ms5ops benchmark'; RESET jit;"
+                f" SET default_transaction_read_only = {'off' if writes else 'on'};"
+                f" SET lock_timeout = {READ_LOCK_TIMEOUT_MS}; SET statement_timeout = {int(statement_timeout_ms)}"
+            )
+            yield session
+        finally:
+            session.close()
+
     def close(self) -> None:
         """Close the pooled connections. The object may be used again; it will reconnect."""
         self._engine.dispose()
@@ -211,6 +229,88 @@ class Session:
             self.run("ROLLBACK")
         except ServerError:
             self.close()  # the server rolls back what has no connection; the first error is on its way up
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One timed answer. ``execute_ms``: from sending the statement until its whole answer has arrived; ``fetch_ms``:
+    until the rows are Python values. Both by the monotonic clock."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
+    execute_ms: float
+    fetch_ms: float
+
+
+class TimedSession:
+    """One held connection whose statements are timed: the driver's own cursor, with nothing between it and the clock.
+
+    Statements are composed before they are timed, values written into the text, and sent by the simple query protocol,
+    as pgbench does by default: the server parses and plans each of them anew. Every statement is a transaction of its
+    own. One that is cancelled, or takes longer than the session's limit, raises ReadTimeout; all else as in
+    ``Database``.
+    """
+
+    def __init__(self, connection: Connection, target: Target) -> None:
+        self.target = target
+        self._connection = connection
+        self._driver = cast(Any, connection.connection.dbapi_connection)
+        self._driver.autocommit = True
+        self._cursor = self._driver.cursor()
+
+    def statement(self, sql: str, parameters: Parameters | None = None) -> bytes:
+        """One statement with ``:name`` parameters as it will be sent."""
+        compiled = text(sql).compile(dialect=self._connection.dialect)
+        values = dict(parameters or {})
+        wanted = {name: values[name] for name in compiled.params}
+        if not wanted:  # the driver halves no per cent signs where there is nothing to write in
+            return str(compiled).replace("%%", "%").encode()
+        with _translated(self.target):
+            return bytes(self._cursor.mogrify(str(compiled), wanted))
+
+    def time(self, statement: bytes) -> Answer:
+        """Run a statement that gives rows, and time it."""
+        cursor = self._cursor
+        try:
+            began = time.perf_counter_ns()
+            cursor.execute(statement)
+            answered = time.perf_counter_ns()
+            rows = cursor.fetchall()
+            ended = time.perf_counter_ns()
+        except psycopg2.Error as error:
+            raise self._translated(error) from error
+        columns = tuple(column.name for column in cursor.description)
+        return Answer(columns, rows, (answered - began) / 1e6, (ended - answered) / 1e6)
+
+    def run(self, statement: str | bytes) -> float:
+        """Run a statement that gives no rows; how long it took, in milliseconds."""
+        try:
+            began = time.perf_counter_ns()
+            self._cursor.execute(statement)
+            return (time.perf_counter_ns() - began) / 1e6
+        except psycopg2.Error as error:
+            raise self._translated(error) from error
+
+    def explain(self, statement: bytes) -> dict[str, Any]:
+        """What EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) says of a statement, which it runs once more."""
+        rows = self.time(b"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement).rows
+        document: dict[str, Any] = rows[0][0][0]
+        return document
+
+    def cancel(self) -> None:
+        """Ask the server to end the running statement; for another thread. Does nothing where none runs."""
+        if not self._driver.closed:
+            with suppress(psycopg2.Error):  # the connection broke: then nothing runs any more
+                self._driver.cancel()
+
+    def close(self) -> None:
+        """Close the connection."""
+        with suppress(SQLAlchemyError, psycopg2.Error):
+            self._connection.close()
+
+    def _translated(self, error: psycopg2.Error) -> ServerError:
+        wrapped = DBAPIError.instance(None, None, error, psycopg2.Error, dialect=self._connection.dialect)
+        return _translate(wrapped, self.target) if isinstance(wrapped, DBAPIError) else ServerError(str(error), "")
 
 
 def _engine(target: Target, access: Access) -> Engine:

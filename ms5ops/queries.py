@@ -90,7 +90,7 @@ def query(folder: str, name: str, version: Version) -> Query:
 
 @cache
 def catalogue(folder: str, extra: tuple[str, ...] = ()) -> tuple[Query, ...]:
-    """Every query file of ``sql/<folder>``, by file name; ``extra`` are the further keys that their headers may have."""
+    """Every query file of ``sql/<folder>``, by file name; ``extra`` are further keys that headers may have."""
     return tuple(read_query(file, extra) for file in sorted((paths.SQL / folder).glob("*.sql")))
 
 

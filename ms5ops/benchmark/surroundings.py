@@ -1,11 +1,81 @@
 """How the circumstances of two sides differ, in words, before any verdict."""
 
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from datetime import timedelta
+from statistics import median
+from typing import Literal, get_args
+
+from ms5ops.benchmark.records import RunHeader, Surroundings
+from ms5ops.units import bytes_text, change_text, count_text, duration_text, percent_text
 
 Weight = Literal["spoils", "another cause", "expected", "noted"]
 """``spoils``: the sides measured different things. ``another cause``: a difference in speed may come from this as well
 as from what was deployed. ``expected``: a deployment changes it. ``noted``: it explains nothing, but is told."""
+_GRAVITY: dict[Weight, int] = {weight: place for place, weight in enumerate(get_args(Weight))}
+
+PLANNED_SETTINGS = frozenset(
+    {
+        "effective_cache_size",
+        "jit",
+        "max_parallel_workers_per_gather",
+        "random_page_cost",
+        "timescaledb.max_background_workers",
+    }
+)
+"""Settings that Phase 4 sets itself (its database settings, and what an administrator is advised to set)."""
+VOLUME_TOLD = 0.05
+"""Own choice: data volumes that differ by less than a twentieth are called the same."""
+VOLUME_MATTERS = 0.2
+"""Own choice: from a fifth on, more or less data is a cause of another speed by itself."""
+SHARE_TOLD = 0.02
+"""Own choice: compressed shares closer than two points are called the same."""
+ANCHOR_AGE_TOLD = timedelta(days=1)
+"""Own choice: from a day on, queries that mean the last hours read older data, more likely compressed."""
+
+_SPOILS = "The sides did not measure the same thing, so no difference in speed can be put down to a change."
+_CAUSE = "It can make queries faster or slower by itself."
+_PLANNED = "The deployment changes it."
+_LOOKED_AT = "This is the change that is looked at."
+_UNTOLD = "not told"
+
+
+_OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Weight, str], ...] = (
+    ("Database", lambda run: run.source, "spoils", _SPOILS),
+    ("Origin of the data", lambda run: run.origin, "spoils", _SPOILS),
+    (
+        "Circumstances",
+        lambda run: "told" if run.surroundings else _UNTOLD,
+        "another cause",
+        "An imported report does not tell versions, settings, hardware and data volume: none can be ruled out.",
+    ),
+    (
+        "Texts of the suite",
+        lambda run: run.suite_hash[:12],
+        "noted",
+        "Benchmarks whose own question differs are not compared.",
+    ),
+    (
+        "Length of the run",
+        lambda run: "quick" if run.is_quick else "full",
+        "noted",
+        "A quick run takes fewer samples, which widens the intervals.",
+    ),
+    (
+        "Completeness",
+        lambda run: "stopped early" if run.is_partial else "complete",
+        "noted",
+        "Benchmarks that a stopped run did not reach are missing in it.",
+    ),
+)
+_OF_SERVERS: tuple[tuple[str, Callable[[Surroundings], str], Weight, str], ...] = (
+    ("Protocol", lambda one: one.protocol, "spoils", _SPOILS),
+    ("PostgreSQL", lambda one: one.postgres_version, "another cause", _CAUSE),
+    ("TimescaleDB", lambda one: one.timescaledb_version, "another cause", _CAUSE),
+    ("Edition of TimescaleDB", lambda one: one.edition, "another cause", _CAUSE),
+    ("Policy in force", lambda one: (one.policy_hash or "none")[:12], "expected", _LOOKED_AT),
+    ("Version of ms5ops", lambda one: one.tool_version, "noted", "It took the measurements."),
+)
 
 
 @dataclass(frozen=True)
@@ -17,3 +87,128 @@ class Difference:
     after: str
     weight: Weight
     remark: str
+
+
+def differences(
+    before: Sequence[RunHeader], after: Sequence[RunHeader], deployment_names: Mapping[str, str] | None = None
+) -> tuple[Difference, ...]:
+    """What is not the same in all runs of both sides, the gravest first.
+
+    Compressed share, settings of ``PLANNED_SETTINGS`` and less data are expected where the sides stand under
+    different deployments or policies, and another cause otherwise. ``deployment_names``: what people call them, by id.
+    """
+    found = [*_of_headers(before, after)]
+    old, new = ([run.surroundings for run in side if run.surroundings is not None] for side in (before, after))
+    if old and new:
+        found += [*_of_servers(old, new, deployment_names or {}), *_of_settings(old, new), *_of_volume(old, new)]
+    return tuple(sorted(found, key=lambda difference: _GRAVITY[difference.weight]))
+
+
+def _of_headers(before: Sequence[RunHeader], after: Sequence[RunHeader]) -> Iterator[Difference]:
+    for subject, text, weight, remark in _OF_RUNS:
+        yield from _told(subject, [text(run) for run in before], [text(run) for run in after], weight, remark)
+    old, new = _anchor_age(before), _anchor_age(after)
+    if abs(old - new) >= ANCHOR_AGE_TOLD:
+        yield Difference(
+            "Age of the data asked for",
+            _age_text(old),
+            _age_text(new),
+            "another cause",
+            "Older data are more likely compressed, and less likely in memory.",
+        )
+
+
+def _of_servers(
+    before: Sequence[Surroundings], after: Sequence[Surroundings], deployment_names: Mapping[str, str]
+) -> Iterator[Difference]:
+    def deployment(one: Surroundings) -> str:
+        return deployment_names.get(one.deployment_id, one.deployment_id[:12]) if one.deployment_id else "none"
+
+    every = [*before, *after]
+    for topic in sorted({topic for one in every for topic in one.hardware}):
+        old, new = ([one.hardware.get(topic, _UNTOLD) for one in side] for side in (before, after))
+        if all(topic in one.hardware for one in every):
+            yield from _told(_capital(topic), old, new, "spoils", _SPOILS)
+        else:
+            yield from _told(_capital(topic), old, new, "noted", "It is only known for some of the runs.")
+    for subject, text, weight, remark in _OF_SERVERS:
+        yield from _told(subject, [text(one) for one in before], [text(one) for one in after], weight, remark)
+    old, new = ([deployment(one) for one in side] for side in (before, after))
+    yield from _told("Deployment in force", old, new, "expected", _LOOKED_AT)
+
+
+def _of_settings(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> Iterator[Difference]:
+    deployed = _is_deployed(before, after)
+    for name in sorted({name for one in (*before, *after) for name in one.settings}):
+        old, new = ([one.settings.get(name, _UNTOLD) for one in side] for side in (before, after))
+        if deployed and name in PLANNED_SETTINGS:
+            yield from _told(f"Setting {name}", old, new, "expected", _PLANNED)
+        else:
+            yield from _told(f"Setting {name}", old, new, "another cause", _CAUSE)
+
+
+def _of_volume(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> Iterator[Difference]:
+    deployed = _is_deployed(before, after)
+    old, new = (_middle(one.rows for one in side) for side in (before, after))
+    yield from _volume("Rows", old, new, count_text, deployed)
+    old, new = (_middle(one.database_bytes for one in side) for side in (before, after))
+    yield from _volume("Size of the database", old, new, bytes_text, deployed)
+    old, new = (_middle(one.compressed_share for one in side) for side in (before, after))
+    if old == new or (old is not None and new is not None and abs(old - new) < SHARE_TOLD):
+        return
+    weight: Weight = "expected" if deployed else "another cause"
+    remark = _PLANNED if deployed else _CAUSE
+    yield Difference("Compressed share", percent_text(old), percent_text(new), weight, remark)
+
+
+def _volume(
+    subject: str, old: float | None, new: float | None, text: Callable[[float | None], str], deployed: bool
+) -> Iterator[Difference]:
+    if old is None or new is None or max(old, new) <= 0 or abs(new - old) <= VOLUME_TOLD * max(old, new):
+        return
+    weight: Weight
+    by = f"{change_text(new / old - 1)} of data." if old else "There was none before."
+    if deployed and new < old:
+        weight, remark = "expected", "A deployment compresses, and drops what is past its retention."
+    elif abs(new - old) >= VOLUME_MATTERS * max(old, new):
+        weight, remark = "another cause", "Queries have more or less to read."
+    else:
+        weight, remark = "noted", "Too little to explain much by itself."
+    yield Difference(subject, text(old), text(new), weight, f"{by} {remark}")
+
+
+def _told(
+    subject: str, before: Sequence[str], after: Sequence[str], weight: Weight, remark: str
+) -> Iterator[Difference]:
+    """A difference where not all runs of both sides have the same text."""
+    old, new = [*dict.fromkeys(before)], [*dict.fromkeys(after)]
+    if len({*old, *new}) > 1:
+        mixed = " The runs of one side differ among themselves." if max(len(old), len(new)) > 1 else ""
+        yield Difference(subject, _and(old), _and(new), weight, remark + mixed)
+
+
+def _is_deployed(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> bool:
+    """Whether the sides stand under different deployments or policies."""
+    old, new = ({(one.deployment_id, one.policy_hash) for one in side} for side in (before, after))
+    return not old & new
+
+
+def _middle(values: Iterable[float | None]) -> float | None:
+    told = [value for value in values if value is not None]
+    return float(median(told)) if told else None
+
+
+def _anchor_age(runs: Sequence[RunHeader]) -> timedelta:
+    return timedelta(seconds=median((run.started_at - run.anchor).total_seconds() for run in runs))
+
+
+def _age_text(age: timedelta) -> str:
+    return "up to now" if age < ANCHOR_AGE_TOLD else f"up to {duration_text(age.total_seconds())} before the run"
+
+
+def _and(texts: Sequence[str]) -> str:
+    return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -27,6 +27,8 @@ VARIABLES = "DB_HOST"
 DATABASE_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD")
 
 Purpose = Literal["read", "deploy"]
+RoleName = Literal["viewer", "dba", "operator", "admin"]
+"""From the least to the most; what each may do stands in ms5ops/access/roles.py."""
 
 
 class MaintenanceWindow(BaseModel):
@@ -135,6 +137,43 @@ class Console(BaseModel):
     """How often the running console stores a snapshot; 0 leaves it to ``collect`` from cron."""
 
 
+class OidcAccess(BaseModel):
+    """How people who sign in through OpenID Connect get their role: by the groups that their ID token names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    claim: str = "groups"
+    """The claim that lists the groups (or the roles)."""
+    roles: dict[str, RoleName] = Field(default_factory=dict)
+    """Group to role; of several the highest counts."""
+    default: RoleName | None = None
+    """The role of somebody in none of these groups; None: they are not let in."""
+
+
+class ShellAccess(BaseModel):
+    """Who may act on the command line: users of the operating system, each with a role."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    users: dict[str, RoleName]
+
+
+class Access(BaseModel):
+    """Who may use the console, and for how long one sign-in lasts (docs/adr/0008)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sign_in_to_read: bool | None = None
+    """Whether the reading pages ask for a sign-in; None: where any environment is protected."""
+    session_idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
+    session_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    oidc: OidcAccess = OidcAccess()
+    shell: ShellAccess | None = None
+    """None: whoever runs the command line is admin."""
+
+
 class ConfigFile(BaseModel):
     """The whole of ms5ops.toml."""
 
@@ -142,6 +181,7 @@ class ConfigFile(BaseModel):
 
     default_environment: str | None = None
     console: Console = Console()
+    access: Access = Access()
     environments: dict[str, Environment] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -169,6 +209,14 @@ class Settings(BaseModel):
     default_origin: str
     origins: dict[str, str]
     console: Console = Console()
+    access: Access = Access()
+
+    @property
+    def sign_in_to_read(self) -> bool:
+        """Whether the reading pages ask for a sign-in: as set, or else where any environment is protected."""
+        if self.access.sign_in_to_read is not None:
+            return self.access.sign_in_to_read
+        return any(environment.protected for environment in self.environments.values())
 
     def environment(self, name: str) -> Environment:
         """The settings of a server by name; ConfigError names the nearest one where there is none."""
@@ -205,7 +253,12 @@ def load_settings(variables: Mapping[str, str] | None = None, file: Path | None 
     if default != SANDBOX and default not in environments:
         raise _unknown_environment(default, [SANDBOX, *environments])
     return Settings(
-        environments=environments, default=default, default_origin=origin, origins=origins, console=parsed.console
+        environments=environments,
+        default=default,
+        default_origin=origin,
+        origins=origins,
+        console=parsed.console,
+        access=parsed.access,
     )
 
 

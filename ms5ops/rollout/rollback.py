@@ -5,7 +5,7 @@ asked for. When all is undone, the state is read again and compared with the cap
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from ms5ops.rollout import ends, journal, lease, outside, pieces
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Deployment, OperationRow
+from ms5ops.rollout.records import State
+from ms5ops.rollout.restored import Comparison
 from ms5ops.rollout.running import Paused, Run, holds, try_holds
 from ms5ops.units import bytes_text
 
@@ -24,9 +26,6 @@ _DISABLES = re.compile(
     r"[^)]*timescaledb\.(?:compress|enable_columnstore)\s*=\s*'?false",
     re.IGNORECASE,
 )
-Compare = Callable[[Any, Collection[str]], list[str]]
-"""From the captured before-state (JSON values) and the tables whose conversion stays: what differs now, in words."""
-
 DIFFERENCES_NAMED = 8
 
 
@@ -55,6 +54,11 @@ class Way:
             for row in self._rows
             if row.status not in ("pending", "skipped", "undone")
         )
+
+    @property
+    def restores_all(self) -> bool:
+        """Whether the captured state comes back, but for conversions that are kept."""
+        return self.is_whole and not any(row.operation.inverse.impossible for row in self.undone)
 
     _rows: tuple[OperationRow, ...] = ()
 
@@ -85,7 +89,7 @@ def rollback(
     conversions: bool = False,
     accept_loss: bool = False,
     force: bool = False,
-    compare: Compare | None = None,
+    compare: Comparison | None = None,
     note: str | None = None,
 ) -> Outcome:
     """Take a deployment back, or go on with doing so. Operations that cannot come back stay done where accepted.
@@ -93,6 +97,9 @@ def rollback(
     Raises LeaseTaken while another process is at work, and RolloutError before any change where something would be
     lost without ``accept_loss``, was changed by hand without ``force``, or does not fit on the disk. A failing
     inverse, or a state that differs afterwards, does not raise: the outcome says so.
+
+    With ``compare`` the state is read again when all is undone: a whole deployment must give the captured state; where
+    a part of it was taken back, that part must, and nothing else may have changed since the beginning.
     """
     with (
         database.session() as session,
@@ -102,6 +109,7 @@ def rollback(
     ):
         way = _find_way(session, deployment, conditions, phases, conversions)
         _refuse(way, accept_loss, force)
+        start = compare.read_state() if compare is not None and not way.restores_all else None
         run = conditions.run(database, session, held, deployment.id, len(way.undone))
         with session.transaction():
             held.fence(session)
@@ -114,7 +122,8 @@ def rollback(
                 run.check()
                 _undo(run, at_work, number, force)
             at_work = None
-            _compare(run, way, compare)
+            if compare is not None:
+                _compare(run, way, compare, start, phases)
         except Paused as pause:
             conditions.stop.settle()
             return ends.paused(run, None, pause, "rollback")
@@ -143,7 +152,7 @@ def _find_way(
 ) -> Way:
     rows = journal.operations(session, deployment.id)
     begun = [row for row in rows if row.status in ("running", "done", "failed", "undoing") and _has_effect(row)]
-    chosen = [row for row in begun if phases is None or row.operation.phase in phases]
+    chosen = [row for row in begun if _is_of(row, phases)]
     kept = [row for row in chosen if _is_conversion(row) and not conversions and _is_converted(session, row)]
     undone = [row for row in reversed(chosen) if row not in kept]
     if not undone:
@@ -355,24 +364,33 @@ def _stays(run: Run, row: OperationRow) -> None:
     run.journal.event(f"Stays: {row.operation.inverse.impossible}", "warning", row.operation.key)
 
 
-def _compare(run: Run, way: Way, compare: Compare | None) -> None:
-    """VerificationFailed where all was taken back (but for conversions) and the state is not the captured one."""
-    irreversible = any(row.operation.inverse.impossible for row in way.undone)
-    if not way.is_whole or irreversible or compare is None:
-        return
+def _compare(run: Run, way: Way, compare: Comparison, start: State | None, phases: Sequence[int] | None) -> None:
+    """VerificationFailed where what was taken back is not as captured, or anything else has changed meanwhile."""
     _, before = journal.documents(run.session, way.deployment.id)
     kept = {row.operation.target for row in way.kept}
-    found = compare(before, kept)
-    if not found:
+    if start is None:
+        found = compare.whole(before, kept)
         stay = f", but for {', '.join(sorted(kept))}, which stay hypertables" if kept else ""
-        run.note(lambda: run.journal.event(f"Read again: the state is the one from before{stay}."))
+        same = f"Read again: the state is the one from before{stay}."
+    else:
+        rows = journal.operations(run.session, way.deployment.id)  # with what an earlier run of this rollback undid
+        undone = [row.operation for row in rows if row.status == "undone" and _is_of(row, phases)]
+        found = compare.part(before, start, undone)
+        same = "Read again: what was taken back is as before, and nothing else has changed."
+    if not found:
+        run.note(lambda: run.journal.event(same))
         return
     listed = "; ".join(found[:DIFFERENCES_NAMED])
     more = f"; and {len(found) - DIFFERENCES_NAMED} more" if len(found) > DIFFERENCES_NAMED else ""
+    what = "but the state is not the one from before" if start is None else "but not all is as it should be then"
     raise VerificationFailed(
-        f"All is undone, but the state is not the one from before: {listed}{more}.",
-        "Mend it by hand or with a plan (python -m ms5ops plan); then roll back again to compare.",
+        f"All is undone, {what}: {listed}{more}.",
+        "Mend it by hand or with a plan (python -m ms5ops plan).",
     )
+
+
+def _is_of(row: OperationRow, phases: Sequence[int] | None) -> bool:
+    return phases is None or row.operation.phase in phases
 
 
 def _closed(run: Run, way: Way) -> None:

@@ -34,7 +34,7 @@ from ms5ops.rollout.records import (
 from ms5ops.rollout.rows import grants, instant, interval_text, read_rows
 from ms5ops.rollout.twins import read_twins, require_temporary
 
-__all__ = ["State", "differences", "read_state", "state_from_json", "state_hash", "state_to_json"]
+__all__ = ["State", "differences", "read_state", "state_from_json", "state_hash", "state_to_json", "unequal"]
 
 DATABASE_SETTINGS = ("random_page_cost", "effective_cache_size", "max_parallel_workers_per_gather", "jit")
 SERVER_SETTINGS = (
@@ -116,18 +116,19 @@ def state_hash(state: State) -> str:
 
 def differences(before: State, after: State, most: int = 10) -> list[str]:
     """What differs between two states, of all that the hash covers, in words: ``where: before -> after``."""
-    found = list(_compare("", plain(before, lasting=True), plain(after, lasting=True)))
+    found = list(unequal("", plain(before, lasting=True), plain(after, lasting=True)))
     return found[:most] + ([f"and {len(found) - most} more"] if len(found) > most else [])
 
 
-def _compare(where: str, before: Any, after: Any) -> Iterable[str]:
+def unequal(where: str, before: Any, after: Any) -> Iterable[str]:
+    """Where two JSON values differ, in words: ``where: before -> after`` for each piece."""
     if before == after:
         return
     if isinstance(before, list) and isinstance(after, list) and _are_named([*before, *after]):
         before, after = _by_name(before), _by_name(after)
     if isinstance(before, dict) and isinstance(after, dict):
         for key in [*before, *(key for key in after if key not in before)]:
-            yield from _compare(f"{where} {key}".strip(), before.get(key), after.get(key))
+            yield from unequal(f"{where} {key}".strip(), before.get(key), after.get(key))
         return
     yield f"{where}: {_brief(before)} -> {_brief(after)}"
 

@@ -89,6 +89,36 @@ def test_conversions_stay_unless_asked_for_and_the_rest_is_compared(folder: Path
     assert {table.kind for table in now(database).tables} == {"hypertable"}
 
 
+def test_a_phase_that_is_taken_back_alone_is_compared_with_before_and_the_rest_must_stay(folder: Path) -> None:
+    database = filled(folder, "hypertables")
+    plan = planned(database)
+    before = now(database)
+    apply(database, plan, conditions(limits=HASTY), server_versions=VERSIONS, before_state=plan.to_json()["state"])
+    applied, found = now(database), journal.deployment(database)
+    compare = comparison(lambda: now(database))
+
+    def meddle(progress: Progress) -> None:
+        if progress.key == "04.idx_oee_equipment_time_desc.index" and progress.fraction == 1.0:
+            database.execute("COMMENT ON TABLE factory_telemetry.metric_def IS 'of no concern'")
+            database.execute("ALTER TABLE factory_telemetry.metric_hist RESET (autovacuum_vacuum_scale_factor)")
+
+    outcome = rollback(database, found, conditions(limits=HASTY, report=meddle), phases=[4], compare=compare)
+    assert outcome.status == "failed"
+    assert "tables factory_telemetry.metric_hist options" in (outcome.reason or ""), outcome.reason
+    left = {one.name for one in now(database).indexes}
+    assert left == {one.name for one in before.indexes} | {
+        one.name for one in applied.indexes if one.table in {aggregate.name for aggregate in applied.aggregates}
+    }
+    again = rollback(
+        database, found, conditions(limits=HASTY), phases=[5, 3], accept_loss=True, force=True, compare=compare
+    )
+    assert again.status == "done", again.reason
+    after = now(database)
+    assert (after.aggregates, after.views) == (before.aggregates, before.views)
+    assert {one.kind for one in after.jobs if one.target} == {"compression"}
+    assert "nothing else has changed" in journal.events(database, found.id)[-2].message
+
+
 def go_on_and_die(target: Target, plan: Plan | None, direction: str) -> None:
     """In a process of its own: apply, resume or roll back, and die after one operation."""
 

@@ -9,6 +9,7 @@ from ms5ops.database import Database
 from ms5ops.errors import RolloutError
 from ms5ops.rollout import journal
 from ms5ops.rollout.executor import apply
+from ms5ops.rollout.restored import Comparison
 from ms5ops.rollout.rollback import find_way, rollback
 from ms5ops.rollout.running import Progress
 from tests.rollout.apply.handmade import (
@@ -128,10 +129,12 @@ def test_a_state_that_is_not_the_one_from_before_is_a_failure_that_names_the_dif
     apply(probe, Plan((index("idx_a", "ts"),)), conditions(), server_versions=VERSIONS, before_state=before)
     seen: list[object] = []
 
-    def compare(captured: object, kept: Collection[str]) -> list[str]:
-        seen.extend([captured, list(kept)])
-        return ["tables metric owner: ms5ops -> someone"] if len(seen) == 2 else []
+    class Other(Comparison):
+        def whole(self, before: object, kept: Collection[str]) -> list[str]:
+            seen.extend([before, list(kept)])
+            return ["tables metric owner: ms5ops -> someone"]
 
+    compare = Other(lambda: pytest.fail("all was taken back: the captured state is enough"))
     outcome = rollback(probe, journal.deployment(probe), conditions(), compare=compare)
     assert seen == [before, []]
     assert outcome.status == "failed"

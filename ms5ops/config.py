@@ -167,6 +167,8 @@ class Access(BaseModel):
     """Whether the reading pages ask for a sign-in; None: where any environment is protected."""
     session_idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
     session_hours: Annotated[int, Field(ge=1, le=168)] = 12
+    approval_hours: Annotated[int, Field(ge=1, le=168)] = 24
+    """How long an approval of a plan, or of a rollback, stands."""
     trusted_proxies: tuple[str, ...] = ()
     """Addresses of the proxies whose X-Forwarded-For and X-Forwarded-Proto are believed."""
     oidc: OidcAccess = OidcAccess()
@@ -180,6 +182,8 @@ class ConfigFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     default_environment: str | None = None
+    history: str | None = None
+    """Where the history is kept: a DuckDB file, or ``file:///folder`` for one that several hosts share."""
     console: Console = Console()
     access: Access = Access()
     environments: dict[str, Environment] = Field(default_factory=dict)
@@ -236,6 +240,12 @@ class Settings(BaseModel):
 def config_file() -> Path:
     """``MS5OPS_CONFIG``, or ms5ops.toml in the project's folder."""
     return Path(os.environ.get("MS5OPS_CONFIG") or paths.PROJECT / "ms5ops.toml")
+
+
+def history_address() -> str | None:
+    """``history`` in ms5ops.toml, a relative path taken from the file's folder; None where nothing is set."""
+    address = _read_file(config_file()).history
+    return address if address is None or "://" in address else str(config_file().parent / address)
 
 
 def load_settings(variables: Mapping[str, str] | None = None, file: Path | None = None) -> Settings:

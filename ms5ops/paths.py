@@ -1,7 +1,7 @@
 """Where things are: the project's folders, and the state that this machine keeps.
 
-``MS5OPS_STATE`` moves the state folder and ``MS5OPS_HISTORY`` the history file (both are used by
-the tests, and by installations whose checkout is read-only).
+``MS5OPS_STATE`` moves the state folder (used by the tests, and by installations whose checkout is read-only);
+``MS5OPS_HISTORY`` moves the history, see ``ms5ops.history.places``.
 """
 
 import os
@@ -17,5 +17,5 @@ def state_folder() -> Path:
 
 
 def history_file() -> Path:
-    """The DuckDB file with snapshots and benchmark runs."""
-    return Path(os.environ.get("MS5OPS_HISTORY") or PROJECT / "benchmarks_history" / "history.duckdb")
+    """The DuckDB file with snapshots and benchmark runs, where no other place is configured."""
+    return PROJECT / "benchmarks_history" / "history.duckdb"

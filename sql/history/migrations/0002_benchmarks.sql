@@ -23,6 +23,7 @@ CREATE TABLE benchmark_run (
 CREATE TABLE benchmark_result (
     run_id           UUID NOT NULL,
     benchmark        TEXT NOT NULL,
+    place            BIGINT NOT NULL,     -- from 0, in the order of the run
     kind             TEXT NOT NULL,
     group_name       TEXT,
     about            TEXT NOT NULL,
@@ -54,4 +55,4 @@ CREATE TABLE benchmark_sample (
     execute_ms DOUBLE,
     fetch_ms   DOUBLE,
     client     BIGINT NOT NULL
-);
+);                                        -- no key: an index over every sample would be larger than the samples

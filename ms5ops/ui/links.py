@@ -11,6 +11,7 @@ TITLES = {
     "aggregates": "Aggregates",
     "indexes": "Indexes",
     "health": "Health",
+    "benchmarks": "Benchmarks",
 }
 
 

@@ -28,6 +28,9 @@ page = st.navigation(
             _page("indexes", "Indexes", "format_list_numbered"),
             _page("health", "Health", "health_and_safety"),
         ],
+        "Measure": [
+            _page("benchmarks", "Benchmarks", "timer"),
+        ],
     }
 )
 with st.sidebar:

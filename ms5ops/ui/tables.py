@@ -1,6 +1,6 @@
 """Tables as people read them: headings with units, numbers formatted, CSV with the exact values."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,7 +9,7 @@ import streamlit as st
 
 from ms5ops.units import MISSING
 
-Unit = Literal["text", "count", "bytes", "ratio", "percent", "seconds", "instant", "yes/no"]
+Unit = Literal["text", "count", "number", "bytes", "ratio", "percent", "seconds", "instant", "yes/no"]
 
 
 BYTE_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
@@ -29,11 +29,25 @@ class Column:
     about: str | None = None
 
 
-def show_table(frame: pd.DataFrame, columns: Sequence[Column], *, key: str, height: int | None = None) -> None:
+def show_table(
+    frame: pd.DataFrame,
+    columns: Sequence[Column],
+    *,
+    key: str,
+    height: int | None = None,
+    on_choose: Callable[[int], None] | None = None,
+) -> None:
     """Show ``frame``'s ``columns`` and a button that downloads them as CSV named ``<key>.csv``.
 
     The CSV holds plain numbers under headings that carry the unit (``Size (bytes)``), not the formatted text.
+    ``on_choose`` is called with the place of a row that was ticked.
     """
+
+    def chosen_row() -> None:
+        rows = st.session_state[f"{key}_table"]["selection"]["rows"]
+        if rows and on_choose is not None:
+            on_choose(int(rows[0]))
+
     chosen = frame[[column.name for column in columns]]
     st.dataframe(
         scaled(chosen, columns),
@@ -43,6 +57,8 @@ def show_table(frame: pd.DataFrame, columns: Sequence[Column], *, key: str, heig
         width="stretch",
         height=height or "auto",
         key=f"{key}_table",
+        on_select=chosen_row if on_choose is not None else "ignore",
+        selection_mode="single-row",
     )
     st.download_button(
         "Download as CSV",
@@ -99,7 +115,7 @@ def _config(column: Column, values: pd.Series) -> Any:
     if column.unit == "bytes":
         size, name = byte_step(values)
         return make.NumberColumn(format=f"%.{0 if size == 1 else 1}f {name}", **common)
-    formats = {"percent": "%.0f %%", "count": "localized", "ratio": "%.1fx", "seconds": "%.1f s"}
+    formats = {"percent": "%.0f %%", "count": "localized", "number": "%.2f", "ratio": "%.1fx", "seconds": "%.1f s"}
     if column.unit in formats:
         return make.NumberColumn(format=formats[column.unit], **common)
     return make.TextColumn(**common)

@@ -1,0 +1,181 @@
+"""A comparison in words and frames: the headline, the verdict table, the promises, the circumstances."""
+
+from collections import Counter
+
+import pandas as pd
+
+from ms5ops.benchmark.compare import Comparison, Total
+from ms5ops.benchmark.expected import Fulfilment, Span
+from ms5ops.benchmark.run_summary import GROUP_TITLES, benchmark_title, value_text
+from ms5ops.benchmark.statistics import Estimate
+from ms5ops.benchmark.verdicts import BenchmarkComparison, Figures
+from ms5ops.benchmark.verdicts import Verdict as BenchmarkVerdict
+from ms5ops.observe.finding import counted
+from ms5ops.observe.verdict import Verdict
+from ms5ops.units import MISSING, milliseconds_text, percent_text
+
+VERDICTS: tuple[BenchmarkVerdict, ...] = ("slower", "faster", "equivalent", "inconclusive", "not comparable")
+"""In the order in which they are listed: what got worse first."""
+
+SAME = 0.005
+"""Own choice: a factor nearer to 1 than this is written as no change."""
+
+
+def factor_text(factor: float) -> str:
+    """A factor from 1 up with the figures that matter: ``1.08x``, ``2.3x``, ``24x``, ``1,300x``."""
+    digits = 2 if factor < 1.995 else 1 if factor < 9.95 else 0
+    return f"{factor:,.{digits}f}x"
+
+
+def speed_text(speedup: float | None) -> str:
+    """A speedup in words: ``2.3x faster``, ``1.20x slower``, ``the same``."""
+    if speedup is None:
+        return MISSING
+    if abs(speedup - 1) < SAME:
+        return "the same"
+    return f"{factor_text(speedup)} faster" if speedup > 1 else f"{factor_text(1 / speedup)} slower"
+
+
+def interval_text(speedup: Estimate | None) -> str:
+    """The interval of a speedup in words: ``1.90x to 2.8x faster``, ``1.10x slower to 1.20x faster``."""
+    if speedup is None or speedup.low is None or speedup.high is None:
+        return MISSING
+    low, high = speed_text(speedup.low), speed_text(speedup.high)
+    if speedup.low > 1 + SAME:
+        return f"{factor_text(speedup.low)} to {high}"
+    if speedup.high < 1 - SAME:
+        return f"{factor_text(1 / speedup.high)} to {low}"
+    return f"{low} to {high}"
+
+
+def headline(comparison: Comparison) -> Verdict:
+    """The whole in a sentence or two: how much faster, how sure, what got slower, and what spoils it."""
+    suite, verdicts = comparison.suite, Counter(one.verdict for one in comparison.benchmarks)
+    regressions = [one for one in comparison.benchmarks if one.is_regression]
+    if suite.speedup is None:
+        text = "Nothing could be compared: the two sides hold no benchmark in common that was measured on both."
+    else:
+        over = counted(len(suite.benchmarks), "query", "queries")
+        sureness = _sureness(suite.speedup, comparison.options.confidence)
+        text = f"{_suite_text(suite, suite.speedup)} over {over}{sureness}"
+        text += ": " + ", ".join(f"{verdicts[one]} {one}" for one in VERDICTS if verdicts[one]) + "."
+    if regressions:
+        more = f" and {len(regressions) - 3} more" if len(regressions) > 3 else ""
+        named = ", ".join(benchmark_title(one.benchmark) for one in regressions[:3])
+        text += f" Worse: {named}{more}."
+    spoiling = [one.subject for one in comparison.differences if one.weight == "spoils"]
+    if spoiling:
+        text += f" The sides differ in what they measured ({', '.join(spoiling)}), so this says little about a change."
+    if regressions or spoiling:
+        return Verdict("warning", text)
+    return Verdict("ok" if suite.verdict in ("faster", "equivalent") else "info", text)
+
+
+def _suite_text(suite: Total, speedup: Estimate) -> str:
+    if suite.verdict == "inconclusive":
+        return f"No clear difference ({speed_text(speedup.value)})"
+    if suite.verdict == "equivalent":
+        return "As fast as before"
+    text = speed_text(speedup.value)
+    return text[:1].upper() + text[1:]
+
+
+def _sureness(speedup: Estimate, confidence: float) -> str:
+    text = interval_text(speedup)
+    return f" ({percent_text(confidence)} interval {text})" if text != MISSING else ""
+
+
+def verdict_frame(comparison: Comparison) -> pd.DataFrame:
+    """One row per benchmark: texts for people, and in columns ``*_value``, ``low``, ``high`` and ``p`` the numbers."""
+    return pd.DataFrame([_verdict_row(one) for one in listed(comparison)])
+
+
+def listed(comparison: Comparison) -> list[BenchmarkComparison]:
+    """The benchmarks by group, and within a group in the comparison's order."""
+    order = {group: place for place, group in enumerate(GROUP_TITLES)}
+    return sorted(comparison.benchmarks, key=lambda one: order[one.group or one.kind])
+
+
+def _verdict_row(one: BenchmarkComparison) -> dict[str, object]:
+    return {
+        "title": benchmark_title(one.benchmark),
+        "group": GROUP_TITLES[one.group or one.kind],
+        "verdict": "Broken" if one.is_broken else one.verdict.capitalize(),
+        "change": speed_text(one.speedup.value) if one.speedup else MISSING,
+        "interval": interval_text(one.speedup),
+        "before": _figure(one.before, one, "median"),
+        "after": _figure(one.after, one, "median"),
+        "before_p95": _figure(one.before, one, "p95"),
+        "after_p95": _figure(one.after, one, "p95"),
+        "n": f"{one.before.samples if one.before else 0} / {one.after.samples if one.after else 0}",
+        "p": one.p_corrected,
+        "reason": one.reason,
+        "benchmark": one.benchmark,
+        "unit": one.unit,
+        "before_value": one.before.median if one.before else None,
+        "after_value": one.after.median if one.after else None,
+        "speedup_value": one.speedup.value if one.speedup else None,
+        "low": one.speedup.low if one.speedup else None,
+        "high": one.speedup.high if one.speedup else None,
+    }
+
+
+def _figure(figures: Figures | None, one: BenchmarkComparison, name: str) -> str:
+    return MISSING if figures is None else value_text(getattr(figures, name), one.unit)
+
+
+def promise_frame(comparison: Comparison) -> pd.DataFrame:
+    """Phase 4's table of expected results beside what was measured: one row per promise, all as text."""
+    return pd.DataFrame([_promise_row(one) for one in comparison.promises])
+
+
+def _promise_row(one: Fulfilment) -> dict[str, str]:
+    promise = one.promise
+    factor = promise.factor
+    return {
+        "title": promise.title,
+        "expected": f"{_span(promise.before, promise.unit)} → {_span(promise.after, promise.unit)}"
+        if promise.before
+        else _span(promise.after, promise.unit),
+        "expected_factor": MISSING if factor is None else f"{_factor_span(factor)}",
+        "before": promise_value(one.before, promise.unit),
+        "after": promise_value(one.after, promise.unit),
+        "factor": factor_text(one.factor.value) if one.factor and one.factor.value >= 1 else _worse(one.factor),
+        "met": one.met.capitalize(),
+        "reason": one.reason,
+    }
+
+
+def promise_value(value: float | None, unit: str) -> str:
+    """A promised or measured value in the promise's unit."""
+    if value is None:
+        return MISSING
+    if unit == "ms":
+        return milliseconds_text(value)
+    return percent_text(value) if unit == "share saved" else f"{value:.2g} GB a month"
+
+
+def _span(span: Span | None, unit: str) -> str:
+    if span is None:
+        return MISSING
+    if span.low == span.high:
+        return promise_value(span.low, unit)
+    if unit == "ms" and span.low < 1000:
+        return (
+            f"{span.low:g} to {span.high:g} ms"
+            if span.high < 1000
+            else f"{span.low / 1000:g} to {span.high / 1000:g} s"
+        )
+    if unit == "ms":
+        return f"{span.low / 1000:g} to {span.high / 1000:g} s"
+    if unit == "share saved":
+        return f"{percent_text(span.low)} to {percent_text(span.high)}"
+    return f"{span.low:g} to {span.high:g} GB a month"
+
+
+def _factor_span(span: Span) -> str:
+    return f"{span.low:g}x" if span.low == span.high else f"{span.low:g} to {span.high:g}x"
+
+
+def _worse(factor: Estimate | None) -> str:
+    return MISSING if factor is None else f"{factor_text(1 / factor.value)} worse"

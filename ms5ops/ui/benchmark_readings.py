@@ -1,0 +1,41 @@
+"""Benchmark runs as pages read them: the list kept for half a minute, a run for as long as there is room.
+
+A stored run never changes, so that it needs no age; samples are read with the run that is looked at, and with no other.
+"""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from ms5ops.benchmark import store
+from ms5ops.benchmark.records import Run, RunHeader
+from ms5ops.ui.readings import READ_TTL_S, Readings, history
+
+
+def run_headers(page: Readings) -> tuple[RunHeader, ...]:
+    """The stored runs of this environment, or of the database behind it, oldest first; HistoryError as it comes.
+
+    A sandbox that was filled anew is another database under the same name: its runs are there, told apart by source.
+    """
+    every = _headers()
+    return tuple(one for one in every if page.source == one.source or page.connected.name == one.environment)
+
+
+def loaded(run_ids: Sequence[str]) -> tuple[Run, ...]:
+    """Runs with results and samples, in the order of the ids. Shared: nothing in a page changes them."""
+    return _runs(tuple(run_ids))
+
+
+def forget_headers() -> None:
+    """Let the next page load read the list afresh: a run has ended."""
+    _headers.clear()
+
+
+@st.cache_resource(ttl=READ_TTL_S, show_spinner=False, max_entries=1)
+def _headers() -> tuple[RunHeader, ...]:
+    return store.run_headers(history())
+
+
+@st.cache_resource(show_spinner="Reading the run", max_entries=24)
+def _runs(run_ids: tuple[str, ...]) -> tuple[Run, ...]:
+    return store.load_runs(history(), run_ids)

@@ -1,12 +1,22 @@
 """Two sides of runs compared: the differences in circumstances, a verdict per benchmark, groups, the suite."""
 
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from ms5ops.benchmark.expected import Fulfilment
-from ms5ops.benchmark.records import Group, Run
-from ms5ops.benchmark.statistics import Estimate
-from ms5ops.benchmark.surroundings import Difference
-from ms5ops.benchmark.verdicts import BenchmarkComparison, Options, Verdict
+import numpy as np
+
+from ms5ops.benchmark.expected import Fulfilment, Outside, fulfilments
+from ms5ops.benchmark.records import GROUPS, Group, Kind, Run
+from ms5ops.benchmark.statistics import Estimate, Values, geometric_mean
+from ms5ops.benchmark.surroundings import Difference, differences
+from ms5ops.benchmark.verdicts import VERDICTS, BenchmarkComparison, Held, Options, Verdict, decide, judge, usable
+from ms5ops.errors import BenchmarkError
+from ms5ops.observe.finding import counted
+
+IN_TOTALS: frozenset[Kind] = frozenset({"query", "dashboard"})
+"""What the geometric means are taken over: the times that people wait; rates and latencies stand for themselves."""
 
 
 @dataclass(frozen=True)
@@ -48,3 +58,178 @@ class Comparison:
     groups: tuple[Total, ...]
     suite: Total
     promises: tuple[Fulfilment, ...]
+
+    @property
+    def regressions(self) -> tuple[BenchmarkComparison, ...]:
+        """What got worse: the broken first, then the slower, the worst first."""
+        worse = [one for one in self.benchmarks if one.is_regression]
+        return tuple(sorted(worse, key=lambda one: (not one.is_broken, one.speedup.value if one.speedup else 0)))
+
+    @property
+    def worst(self) -> Verdict:
+        """The worst verdict on any benchmark; a broken one counts as slower."""
+        found = ["slower" if one.is_broken else one.verdict for one in self.benchmarks]
+        return next((verdict for verdict in VERDICTS if verdict in found), "not comparable")
+
+    @property
+    def is_spoilt(self) -> bool:
+        """Whether the sides measured different things, so that no verdict says anything about a change."""
+        return any(difference.weight == "spoils" for difference in self.differences)
+
+    def fails(self, on: Verdict) -> bool:
+        """Whether any benchmark got this verdict or a worse one (for exit codes; the order is that of VERDICTS)."""
+        return VERDICTS.index(self.worst) <= VERDICTS.index(on)
+
+    def as_plain(self) -> dict[str, Any]:
+        """As JSON values: a verdict per benchmark; runs by their ids, without samples. Unbounded ends are null."""
+        plain: dict[str, Any] = _plain(
+            {
+                "before": _plain_side(self.before),
+                "after": _plain_side(self.after),
+                "options": asdict(self.options),
+                "differences": [asdict(one) for one in self.differences],
+                "is_spoilt": self.is_spoilt,
+                "suite": asdict(self.suite),
+                "worst": self.worst,
+                "regressions": [one.benchmark for one in self.regressions],
+                "benchmarks": [
+                    {**asdict(one), "is_regression": one.is_regression, "meets_target": one.meets_target}
+                    for one in self.benchmarks
+                ],
+                "groups": [asdict(one) for one in self.groups],
+                "promises": [asdict(one) for one in self.promises],
+            }
+        )
+        return plain
+
+
+def compare(
+    before: Side,
+    after: Side,
+    options: Options | None = None,
+    outside: Outside | None = None,
+    deployment_names: Mapping[str, str] | None = None,
+) -> Comparison:
+    """What can be said of the change from one side's runs to the other's.
+
+    ``outside``: what benchmarks do not measure, for the promises on storage. ``deployment_names``: what people call
+    the deployments, by id. Raises BenchmarkError where a side is empty or mixes origins, where both hold the same
+    run, or where one is measured and the other simulated or replayed.
+    """
+    _check(before, after)
+    options = options or Options()
+    old, new = _held(before), _held(after)
+    judged = judge(_by_benchmark(old), _by_benchmark(new), options)
+    groups = tuple(
+        _total(group, [one for one in judged if one.group == group], old, new, options)
+        for group in GROUPS
+        if any(one.group == group for one in judged)
+    )
+    speedups = {total.group: total.speedup for total in groups if total.group and total.speedup}
+    return Comparison(
+        before=before,
+        after=after,
+        options=options,
+        differences=differences(
+            [run.header for run in before.runs], [run.header for run in after.runs], deployment_names
+        ),
+        benchmarks=judged,
+        groups=groups,
+        suite=_total(None, judged, old, new, options),
+        promises=fulfilments(judged, speedups, outside or Outside()),
+    )
+
+
+def _check(before: Side, after: Side) -> None:
+    for side in (before, after):
+        if not side.runs:
+            raise BenchmarkError(f"There is no run in {side.name}.", "Choose another one.")
+    same = {run.header.run_id for run in before.runs} & {run.header.run_id for run in after.runs}
+    if same:
+        raise BenchmarkError(
+            f"{before.name} and {after.name} both hold the run {min(same)}, and a run says nothing against itself.",
+            "Choose two sides that share no run.",
+        )
+    origins = {run.header.origin for side in (before, after) for run in side.runs}
+    if len(origins) > 1:
+        raise BenchmarkError(
+            f"Runs of different origin ({' and '.join(sorted(origins))}) cannot be compared.",
+            "Choose runs of one environment, and of one origin.",
+        )
+
+
+def _held(side: Side) -> list[dict[str, Held]]:
+    """What each run holds, by benchmark."""
+    held = []
+    for run in side.runs:
+        values: dict[str, Values] = {
+            str(name): frame["value"].to_numpy(dtype=float)
+            for name, frame in run.samples.groupby("benchmark", observed=True, sort=False)
+        }
+        held.append({one.benchmark: Held(one, values.get(one.benchmark, np.empty(0))) for one in run.results})
+    return held
+
+
+def _by_benchmark(runs: Sequence[Mapping[str, Held]]) -> dict[str, list[Held]]:
+    names = dict.fromkeys(name for run in runs for name in run)
+    return {name: [run[name] for run in runs if name in run] for name in names}
+
+
+def _total(
+    group: Group | None,
+    judged: Sequence[BenchmarkComparison],
+    before: Sequence[Mapping[str, Held]],
+    after: Sequence[Mapping[str, Held]],
+    options: Options,
+) -> Total:
+    waited = [one for one in judged if one.kind in IN_TOTALS]
+    tested = [one.benchmark for one in waited if one.p is not None]
+    old, new = (_usable(side, tested) for side in (before, after))
+    names = tuple(name for name in tested if all(name in run for run in (*old, *new)))
+    left_out = tuple(one.benchmark for one in waited if one.benchmark not in names)
+    if not names:
+        reason = "No benchmark has samples enough in every run of both sides."
+        return Total(group, None, "not comparable", reason, (), left_out)
+    old_values, new_values = ([[run[name] for name in names] for run in side] for side in (old, new))
+    ratio, p = geometric_mean(old_values, new_values, options.confidence)
+    verdict, reason = decide(ratio.inverse(), p, options)
+    over = counted(len(names), "benchmark", "benchmarks")
+    return Total(group, ratio.inverse(), verdict, f"Over {over}: {reason[0].lower()}{reason[1:]}", names, left_out)
+
+
+def _usable(side: Sequence[Mapping[str, Held]], names: Sequence[str]) -> list[dict[str, Values]]:
+    """The samples that count of each run that holds any; those of the runs that hold the most benchmarks.
+
+    A run that was stopped early would otherwise take out of the mean all that it did not reach.
+    """
+    runs = [{name: run[name].values for name in names if name in run and usable([run[name]])} for run in side]
+    most = max((len(run) for run in runs), default=0)
+    return [run for run in runs if most and len(run) == most]
+
+
+def _plain_side(side: Side) -> dict[str, Any]:
+    return {
+        "name": side.name,
+        "runs": [
+            {
+                "run_id": run.header.run_id,
+                "label": run.header.label,
+                "environment": run.header.environment,
+                "origin": run.header.origin,
+                "started_at": run.header.started_at.isoformat(),
+                "is_quick": run.header.is_quick,
+                "is_partial": run.header.is_partial,
+                "is_summary": run.header.is_summary,
+            }
+            for run in side.runs
+        ],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no infinity: an end without bound is null."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -110,34 +110,35 @@ def compare_samples(before: Sequence[Values], after: Sequence[Values], confidenc
     if len(shifts) == 1:
         return RatioTest(_ratio(shifts[0]), p_samples, p_samples, "samples")
     p_pairs = [_mann_whitney(one, other) for one in old for other in new]
-    agree = len({shift[0] > 0 for shift in shifts}) == 1
-    return RatioTest(_hull(shifts), max(*p_pairs, p_samples) if agree else 1.0, p_samples, "pairs of runs")
+    p = max(*p_pairs, p_samples) if _agree(shifts) else 1.0
+    return RatioTest(_hull(shifts), p, p_samples, "pairs of runs")
 
 
 def geometric_mean(
     before: Sequence[Sequence[Values]], after: Sequence[Sequence[Values]], confidence: float = 0.95
-) -> Estimate:
-    """The geometric mean of the ratios after / before of several benchmarks: ``before[run][benchmark]``.
+) -> tuple[Estimate, float]:
+    """The geometric mean of the ratios after / before of several benchmarks, and its two-sided p.
 
-    Every run holds the same benchmarks in the same order. It is about these benchmarks, not about others they might
-    stand for. One run a side: the benchmarks' errors are independent, as the runner interleaves them, so the
-    variances of their shifts add; a shift's standard error is its interval's width over that of a standard normal one.
-    Several: a run's mean over its benchmarks counts once, so that what befell a whole run is not counted per benchmark.
+    ``before[run][benchmark]``: every run holds the same benchmarks in the same order. The mean is about these
+    benchmarks, not about others they might stand for. One run a side: the benchmarks' errors are independent, as the
+    runner interleaves them, so the variances of their shifts add; a shift's standard error is its interval's width
+    over that of a standard normal one. Several: a run's mean over its benchmarks counts once, so that what befell a
+    whole run is not counted once per benchmark.
     """
     old, new = ([[_logarithms(values) for values in run] for run in side] for side in (before, after))
     if len(old) + len(new) >= MIN_RUNS:
         means = [np.array([np.mean(_medians(run)) for run in side]) for side in (old, new)]
-        return _student(means[0], means[1], confidence)[0]
+        return _student(means[0], means[1], confidence)
     normal = float(stats.norm.ppf((1 + confidence) / 2))
-    shifts = []
+    shifts, p_values = [], []
     for one in old:
         for other in new:
             found = np.array([_shift(*pair, confidence) for pair in zip(one, other, strict=True)])
             centre = float(found[:, 0].mean())
-            errors = (found[:, 2] - found[:, 1]) / (2 * normal)
-            width = normal * float(np.sqrt(np.sum(errors**2))) / len(found)
+            width = float(np.sqrt(np.sum(((found[:, 2] - found[:, 1]) / 2) ** 2))) / len(found)
             shifts.append((centre, centre - width, centre + width))
-    return _hull(shifts)
+            p_values.append(_normal_p(centre, width / normal))
+    return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
 
 
 def median_interval(values: Values, confidence: float = 0.95) -> tuple[float, float] | None:
@@ -228,6 +229,17 @@ def _student(before: Values, after: Values, confidence: float) -> tuple[Estimate
     if error == 0:
         return ratio, 1.0 if shift == 0 else 0.0
     return ratio, float(2 * stats.t.sf(abs(shift) / error, freedom))
+
+
+def _normal_p(shift: float, error: float) -> float:
+    if error == 0:
+        return 1.0 if shift == 0 else 0.0
+    return float(2 * stats.norm.sf(abs(shift) / error))
+
+
+def _agree(shifts: Sequence[tuple[float, float, float]]) -> bool:
+    """Whether all point the same way."""
+    return len({shift[0] > 0 for shift in shifts}) == 1
 
 
 def _hull(shifts: Sequence[tuple[float, float, float]]) -> Estimate:

@@ -1,13 +1,38 @@
 """The verdict on one benchmark: faster, slower, equivalent, inconclusive or not comparable, and why."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
-from ms5ops.benchmark.records import Group, Kind, Unit
-from ms5ops.benchmark.statistics import Basis, Estimate
+import numpy as np
+
+from ms5ops.benchmark.records import Group, Kind, Outcome, Result, Unit
+from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm, summarise
+from ms5ops.errors import BenchmarkError
 
 Verdict = Literal["slower", "not comparable", "inconclusive", "equivalent", "faster"]
 """From the worst to the best."""
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+MIN_SAMPLES = 5
+"""Fewer samples a run decide nothing: the smallest two-sided p of four against four is 0.03 before any correction."""
+
+BASIS_WORDS: Mapping[Basis, str] = {
+    "samples": "The interval covers the scatter within one run a side, not what another run on another day would give.",
+    "pairs of runs": "Every pair of runs was compared, and only what holds for each of them counts.",
+    "runs": "The interval covers the scatter between runs too: each run counts once, by its median.",
+}
+
+_BROKEN: frozenset[Outcome] = frozenset({"failed", "timed out", "empty", "different answer"})
+_OUTCOME_WORDS: Mapping[Outcome, str] = {
+    "ok": "gave samples",
+    "failed": "failed",
+    "timed out": "hit its time limit",
+    "empty": "returned no rows",
+    "different answer": "gave another answer than its twin",
+    "stopped": "was stopped before it was done",
+    "not there": "could not be asked, as what it reads was not there",
+}
 
 
 @dataclass(frozen=True)
@@ -15,18 +40,41 @@ class Options:
     """What a verdict asks for.
 
     ``confidence`` of every interval; a test is significant at 1 - confidence. ``margin``: an interval wholly within
-    1 / (1 + margin) to 1 + margin is equivalent. ``smallest``: a change is only called faster or slower when the
-    ratio is at least this far from 1, in either direction (0.05: a factor of 1.05).
+    1 / (1 + margin) to 1 + margin is equivalent (two one-sided tests, each at half of 1 - confidence; Schuirmann 1987).
+    ``smallest``: a change is only called faster or slower when the ratio is at least this far from 1, in either
+    direction (0.05: a factor of 1.05). The defaults of 5 % are an own choice: what nobody in front of a page notices.
+
+    Raises BenchmarkError where a value makes no sense.
     """
 
     confidence: float = 0.95
     margin: float = 0.05
     smallest: float = 0.05
 
+    def __post_init__(self) -> None:
+        if not (0.5 <= self.confidence < 1 and 0 < self.margin < 1 and 0 <= self.smallest < 1):
+            raise BenchmarkError(
+                f"Two sides cannot be compared with a confidence of {self.confidence:g}, a margin of {self.margin:g} "
+                f"and a smallest difference of {self.smallest:g}.",
+                "Give a confidence from 0.5 to below 1, a margin above 0 and below 1, and a smallest difference from "
+                "0 to below 1 (0.05 is 5 %).",
+            )
+
+
+@dataclass(frozen=True)
+class Held:
+    """What one run holds of a benchmark: its result and its samples in the result's unit, none of a summary."""
+
+    result: Result
+    values: Values
+
 
 @dataclass(frozen=True)
 class Figures:
-    """One side of a benchmark, in its unit, over all samples of all its runs; ``runs`` counts those that hold it."""
+    """One side of a benchmark, in its unit, over all samples of all its runs; ``runs`` counts those that gave some.
+
+    Of summaries the figures are the mean over the runs' own ones. None where no run tells it.
+    """
 
     runs: int
     samples: int
@@ -70,3 +118,189 @@ class BenchmarkComparison:
     def is_regression(self) -> bool:
         """Whether it got worse: slower, or broken."""
         return self.verdict == "slower" or self.is_broken
+
+    @property
+    def meets_target(self) -> bool | None:
+        """Whether the side after keeps the promise, None where there is none or it was not measured.
+
+        Times are held to their p95; a throughput's promise is a least one, to which its median is held.
+        """
+        if self.target_p95 is None or self.after is None:
+            return None
+        if self.higher_is_better:
+            return None if self.after.median is None else self.after.median >= self.target_p95
+        return None if self.after.p95 is None else self.after.p95 <= self.target_p95
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What is known before the correction for several tests: a verdict already, or a test to be judged."""
+
+    before: Figures | None = None
+    after: Figures | None = None
+    ratio: Estimate | None = None
+    test: RatioTest | None = None
+    verdict: Verdict | None = None
+    reason: str = ""
+    is_broken: bool = False
+    is_summary: bool = False
+
+
+def judge(
+    before: Mapping[str, Sequence[Held]], after: Mapping[str, Sequence[Held]], options: Options
+) -> tuple[BenchmarkComparison, ...]:
+    """A verdict on every benchmark that a side holds, by name in the order of the side before, then after."""
+    names = [*dict.fromkeys([*before, *after])]
+    judged = [_judge_one(before.get(name, ()), after.get(name, ()), options) for name in names]
+    corrected = iter(holm([one.test.p for one in judged if one.test]))
+    return tuple(
+        _verdict(
+            name, (after.get(name) or before[name])[-1].result, one, next(corrected) if one.test else None, options
+        )
+        for name, one in zip(names, judged, strict=True)
+    )
+
+
+def usable(side: Sequence[Held]) -> list[Held]:
+    """The runs of a side whose samples decide: those that answered, with samples enough."""
+    return [held for held in side if held.result.outcome == "ok" and len(held.values) >= MIN_SAMPLES]
+
+
+def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) -> _Judged:
+    refusal = _refusal(before, after)
+    figures = _figures(before), _figures(after)
+    if refusal:
+        is_broken = bool(_answers(before)) and not _answers(after) and any(_is_broken(held) for held in after)
+        return _Judged(*figures, verdict="not comparable", reason=refusal, is_broken=is_broken)
+    if not (_sampled(before) and _sampled(after)):
+        ratio = _plain_ratio(*figures)
+        if ratio is None:
+            return _Judged(
+                *figures, verdict="not comparable", reason="A summary tells neither median nor mean above 0."
+            )
+        reason = "A side is a summary without samples, so there is a ratio, but no interval and no test."
+        return _Judged(*figures, ratio=ratio, verdict="inconclusive", reason=reason, is_summary=True)
+    if any(len(held.values) and held.values.min() <= 0 for held in (*_sampled(before), *_sampled(after))):
+        return _Judged(
+            *figures, verdict="not comparable", reason="There are values of 0 or below, which have no ratio."
+        )
+    old, new = usable(before), usable(after)
+    if not (old and new):
+        counts = " and ".join(str(side.samples if side else 0) for side in figures)
+        reason = f"Too few samples to tell: {counts}, and a run needs at least {MIN_SAMPLES}."
+        return _Judged(*figures, ratio=_plain_ratio(*figures), verdict="inconclusive", reason=reason)
+    test = compare_samples([held.values for held in old], [held.values for held in new], options.confidence)
+    return _Judged(_figures(old), _figures(new), test.ratio, test)
+
+
+def _verdict(
+    name: str, result: Result, judged: _Judged, p_corrected: float | None, options: Options
+) -> BenchmarkComparison:
+    ratio, test = judged.ratio, judged.test
+    speedup = ratio if ratio is None or result.higher_is_better else ratio.inverse()
+    verdict, reason = judged.verdict, judged.reason
+    if verdict is None and speedup is not None and p_corrected is not None:
+        verdict, reason = decide(speedup, p_corrected, options)
+    return BenchmarkComparison(
+        benchmark=name,
+        kind=result.kind,
+        group=result.group,
+        about=result.about,
+        unit=result.unit,
+        higher_is_better=result.higher_is_better,
+        target_p95=result.target_p95,
+        verdict=verdict or "inconclusive",
+        reason=reason,
+        before=judged.before,
+        after=judged.after,
+        ratio=ratio,
+        speedup=speedup,
+        p=test.p if test else None,
+        p_corrected=p_corrected,
+        p_samples=test.p_samples if test else None,
+        basis=test.basis if test else None,
+        is_broken=judged.is_broken,
+        is_summary=judged.is_summary,
+    )
+
+
+def decide(speedup: Estimate, p: float, options: Options) -> tuple[Verdict, str]:
+    """The verdict on a speedup (above 1: better) with the p-value that counts, and one sentence of reason."""
+    margin, smallest = _percent(options.margin), _percent(options.smallest)
+    if speedup.is_within(options.margin):
+        return "equivalent", f"The whole interval lies within {margin} of no change."
+    if p > 1 - options.confidence:
+        return "inconclusive", f"The measurements allow for better as well as worse ({p_text(p)})."
+    if 1 / (1 + options.smallest) < speedup.value < 1 + options.smallest:
+        return "inconclusive", f"There is a change ({p_text(p)}), but of less than the {smallest} that matter."
+    verdict: Verdict = "faster" if speedup.value > 1 else "slower"
+    return verdict, f"The change is larger than {smallest}, and chance does not explain it ({p_text(p)})."
+
+
+def p_text(p: float) -> str:
+    """A p-value with two figures that matter: ``p = 0.032``, ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
+def _refusal(before: Sequence[Held], after: Sequence[Held]) -> str | None:
+    """Why the sides cannot be compared, in a sentence; None where they can."""
+    for side, name in ((before, "before"), (after, "after")):
+        if not side:
+            return f"It was not part of the runs {name}."
+        if not _answers(side):
+            result = side[-1].result
+            told = f": {result.message.rstrip('.')}" if result.message else ""
+            return f"The benchmark {_OUTCOME_WORDS[result.outcome]} {name}{told}."
+    results = [held.result for held in (*_answers(before), *_answers(after))]
+    if len({(result.unit, result.higher_is_better, result.kind) for result in results}) > 1:
+        return "The sides measured different things under this name, in different units or ways."
+    # A summary does not tell its question; the name has to do, and no verdict rests on it.
+    if len({result.text_hash for result in results if result.samples}) > 1:
+        return "The question itself differs: the query's text was changed."
+    return None
+
+
+def _is_broken(held: Held) -> bool:
+    return held.result.outcome in _BROKEN
+
+
+def _answers(side: Sequence[Held]) -> list[Held]:
+    return [held for held in side if held.result.outcome == "ok"]
+
+
+def _sampled(side: Sequence[Held]) -> list[Held]:
+    return [held for held in _answers(side) if len(held.values)]
+
+
+def _figures(side: Sequence[Held]) -> Figures | None:
+    sampled = _sampled(side)
+    if sampled:
+        summary = summarise(np.concatenate([held.values for held in sampled]))
+        return Figures(len(sampled), summary.samples, summary.mean, summary.median, summary.p95, summary.p99)
+    results = [held.result for held in _answers(side)]
+    if not results:
+        return None
+    return Figures(
+        len(results), 0,
+        _mean([one.mean for one in results]), _mean([one.median for one in results]),
+        _mean([one.p95 for one in results]), _mean([one.p99 for one in results]),
+    )  # fmt: skip
+
+
+def _mean(figures: Sequence[float | None]) -> float | None:
+    told = [figure for figure in figures if figure is not None]
+    return sum(told) / len(told) if told else None
+
+
+def _plain_ratio(before: Figures | None, after: Figures | None) -> Estimate | None:
+    """The ratio of the medians, or else of the means."""
+    if before is None or after is None:
+        return None
+    for old, new in ((before.median, after.median), (before.mean, after.mean)):
+        if old and new and old > 0 and new > 0:
+            return Estimate(new / old)
+    return None
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:g} %"

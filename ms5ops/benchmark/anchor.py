@@ -1,8 +1,8 @@
 """What the questions are asked of: the instant they take as now, the spans before it, one metric and one line.
 
 All of it is chosen before anything is timed and kept with the run, so that a run can be repeated at a past instant.
-Spans are sent as instants, not as ``now() - interval``: so do dashboards (Grafana's $__timeFrom), and TimescaleDB leaves
-out chunks while it plans only where it sees an instant.
+Spans are sent as instants, not as ``now() - interval``: so do dashboards (Grafana's $__timeFrom), and TimescaleDB
+leaves out chunks while it plans only where it sees an instant.
 """
 
 from collections.abc import Mapping

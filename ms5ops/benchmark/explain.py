@@ -1,9 +1,9 @@
 """What EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) tells of a query: server time, pages, JIT, the plan's shape."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Any
 
 
@@ -11,7 +11,7 @@ from typing import Any
 class PlanFacts:
     """``server_ms`` without planning; pages of 8 kB over the whole plan; ``jit_ms`` None where nothing was compiled.
 
-    ``shape``: the kinds of plan nodes from the top down, neighbours of one kind counted ("Sort > 24 x Index Scan").
+    ``shape``: the kinds of plan nodes from the top down, equal branches counted ("Sort > Append > 24 x Index Scan").
     ``shape_hash`` leaves out the counts: it stays the same while chunks come and go.
     """
 
@@ -44,9 +44,6 @@ class PlanFacts:
 def plan_facts(document: Mapping[str, Any]) -> PlanFacts:
     """The facts of one document, as the server gives it (the list around it taken off)."""
     plan = document["Plan"]
-    kinds = [_kind(node) for node in _nodes(plan)]
-    counted = [(kind, len(list(same))) for kind, same in groupby(kinds)]
-    shape = " > ".join(kind if count == 1 else f"{count} x {kind}" for kind, count in counted)
     jit = document.get("JIT")
     return PlanFacts(
         planning_ms=float(document["Planning Time"]),
@@ -56,9 +53,20 @@ def plan_facts(document: Mapping[str, Any]) -> PlanFacts:
         temp_blocks=int(plan.get("Temp Read Blocks", 0)) + int(plan.get("Temp Written Blocks", 0)),
         jit_ms=float(jit["Timing"]["Total"]) if jit else None,
         workers=max(int(node.get("Workers Launched", 0)) for node in _nodes(plan)),
-        shape=shape,
-        shape_hash=hashlib.sha256(" > ".join(kind for kind, _ in counted).encode()).hexdigest()[:16],
+        shape=_shape(plan, counted=True),
+        shape_hash=hashlib.sha256(_shape(plan, counted=False).encode()).hexdigest()[:16],
     )
+
+
+def _shape(node: Mapping[str, Any], *, counted: bool) -> str:
+    """``Sort > Append > 8 x (HashAggregate > Seq Scan)``: children of one shape are told once."""
+    children = Counter(_shape(child, counted=counted) for child in node.get("Plans", ()))
+    parts = [
+        shape if not counted or count == 1 else f"{count} x {f'({shape})' if ' > ' in shape else shape}"
+        for shape, count in children.items()
+    ]
+    below = parts[0] if len(parts) == 1 else f"({' + '.join(parts)})" if parts else ""
+    return f"{_kind(node)} > {below}" if below else _kind(node)
 
 
 def _nodes(plan: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

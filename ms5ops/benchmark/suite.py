@@ -1,10 +1,10 @@
 """The suite: which questions are asked, in which variants, and what is promised for each.
 
 Every file of ``sql/benchmark/`` is a question or a variant of one; a folder below it is a page, whose panels a browser
-asks for all at once. Besides the header of ``ms5ops.queries`` a question tells its ``group``, ``target_p95_ms``, what it
-``stands_for``, its ``twin`` (the question that must have the same answer from the other side) and which aggregates it
-``needs``. Files of one name are variants of one question: the one that needs most of what is there is asked, so that a
-page can be measured before Phase 4 (from raw tables) and after it (from aggregates), and the two be compared.
+asks for all at once. Besides the header of ``ms5ops.queries`` a question tells its ``group``, ``target_p95_ms``, what
+it ``stands_for``, its ``twin`` (the question that must have the same answer from the other side) and which aggregates
+it ``needs``. Files of one name are variants of one question: the one that needs most of what is there is asked, so that
+a page can be measured before Phase 4 (from raw tables) and after it (from aggregates), and the two be compared.
 
 Targets: ``phase4.md`` of MS5.0, performance targets (p95) and success criteria: recent 100 ms, short-term 500 ms,
 historical 2 s, long-term 5 s, aggregates 50 ms, dashboards 2 s, reports 10 s.

@@ -53,7 +53,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A ratio with its interval; ``low`` and ``high`` are None where no interval can be given."""
+    """A ratio, or a level, with its interval; ``low`` and ``high`` are None where no interval can be given."""
 
     value: float
     low: float | None = None
@@ -139,6 +139,22 @@ def geometric_mean(
             shifts.append((centre, centre - width, centre + width))
             p_values.append(_normal_p(centre, width / normal))
     return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
+
+
+def compare_levels(before: Values, after: Values, confidence: float = 0.95) -> tuple[Estimate, float]:
+    """The ratio after / before of two groups of runs by their medians (at least three in all), and its two-sided p."""
+    return _student(_logarithms(before), _logarithms(after), confidence)
+
+
+def level(medians: Values, confidence: float = 0.95) -> Estimate:
+    """The geometric mean of runs' medians; its interval is Student's, and there is none of a single run."""
+    logarithms = _logarithms(medians)
+    centre = float(logarithms.mean())
+    if len(medians) < 2:
+        return Estimate(math.exp(centre))
+    error = float(logarithms.std(ddof=1)) / math.sqrt(len(medians))
+    width = float(stats.t.ppf((1 + confidence) / 2, len(medians) - 1)) * error
+    return _ratio((centre, centre - width, centre + width))
 
 
 def median_interval(values: Values, confidence: float = 0.95) -> tuple[float, float] | None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from statistics import median
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from ms5ops.benchmark.records import RunHeader, Surroundings
 from ms5ops.units import bytes_text, change_text, count_text, duration_text, percent_text
@@ -12,6 +12,8 @@ from ms5ops.units import bytes_text, change_text, count_text, duration_text, per
 Weight = Literal["spoils", "another cause", "expected", "noted"]
 """``spoils``: the sides measured different things. ``another cause``: a difference in speed may come from this as well
 as from what was deployed. ``expected``: a deployment changes it. ``noted``: it explains nothing, but is told."""
+Topic = Literal["database", "run", "hardware", "version", "settings", "deployment", "volume"]
+"""What a difference is about; the marks on a trend are of these."""
 _GRAVITY: dict[Weight, int] = {weight: place for place, weight in enumerate(get_args(Weight))}
 
 PLANNED_SETTINGS = frozenset(
@@ -36,45 +38,57 @@ ANCHOR_AGE_TOLD = timedelta(days=1)
 _SPOILS = "The sides did not measure the same thing, so no difference in speed can be put down to a change."
 _CAUSE = "It can make queries faster or slower by itself."
 _PLANNED = "The deployment changes it."
-_LOOKED_AT = "This is the change that is looked at."
 _UNTOLD = "not told"
 
 
-_OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Weight, str], ...] = (
-    ("Database", lambda run: run.source, "spoils", _SPOILS),
-    ("Origin of the data", lambda run: run.origin, "spoils", _SPOILS),
+class Meaning(NamedTuple):
+    """What a difference would mean."""
+
+    weight: Weight
+    remark: str
+    topic: Topic
+
+
+_LOOKED_AT = Meaning("expected", "This is the change that is looked at.", "deployment")
+_OTHER_DATABASE = Meaning("spoils", _SPOILS, "database")
+_OTHER_MACHINE = Meaning("spoils", _SPOILS, "hardware")
+_OTHER_VERSION = Meaning("another cause", _CAUSE, "version")
+
+_OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Meaning], ...] = (
+    ("Database", lambda run: run.source, _OTHER_DATABASE),
+    ("Origin of the data", lambda run: run.origin, _OTHER_DATABASE),
     (
         "Circumstances",
         lambda run: "told" if run.surroundings else _UNTOLD,
-        "another cause",
-        "An imported report does not tell versions, settings, hardware and data volume: none can be ruled out.",
+        Meaning(
+            "another cause",
+            "An imported report does not tell versions, settings, hardware and data volume: none can be ruled out.",
+            "run",
+        ),
     ),
     (
         "Texts of the suite",
         lambda run: run.suite_hash[:12],
-        "noted",
-        "Benchmarks whose own question differs are not compared.",
+        Meaning("noted", "Benchmarks whose own question differs are not compared.", "run"),
     ),
     (
         "Length of the run",
         lambda run: "quick" if run.is_quick else "full",
-        "noted",
-        "A quick run takes fewer samples, which widens the intervals.",
+        Meaning("noted", "A quick run takes fewer samples, which widens the intervals.", "run"),
     ),
     (
         "Completeness",
         lambda run: "stopped early" if run.is_partial else "complete",
-        "noted",
-        "Benchmarks that a stopped run did not reach are missing in it.",
+        Meaning("noted", "Benchmarks that a stopped run did not reach are missing in it.", "run"),
     ),
 )
-_OF_SERVERS: tuple[tuple[str, Callable[[Surroundings], str], Weight, str], ...] = (
-    ("Protocol", lambda one: one.protocol, "spoils", _SPOILS),
-    ("PostgreSQL", lambda one: one.postgres_version, "another cause", _CAUSE),
-    ("TimescaleDB", lambda one: one.timescaledb_version, "another cause", _CAUSE),
-    ("Edition of TimescaleDB", lambda one: one.edition, "another cause", _CAUSE),
-    ("Policy in force", lambda one: (one.policy_hash or "none")[:12], "expected", _LOOKED_AT),
-    ("Version of ms5ops", lambda one: one.tool_version, "noted", "It took the measurements."),
+_OF_SERVERS: tuple[tuple[str, Callable[[Surroundings], str], Meaning], ...] = (
+    ("Protocol", lambda one: one.protocol, _OTHER_MACHINE),
+    ("PostgreSQL", lambda one: one.postgres_version, _OTHER_VERSION),
+    ("TimescaleDB", lambda one: one.timescaledb_version, _OTHER_VERSION),
+    ("Edition of TimescaleDB", lambda one: one.edition, _OTHER_VERSION),
+    ("Policy in force", lambda one: (one.policy_hash or "none")[:12], _LOOKED_AT),
+    ("Version of ms5ops", lambda one: one.tool_version, Meaning("noted", "It took the measurements.", "run")),
 )
 
 
@@ -87,6 +101,7 @@ class Difference:
     after: str
     weight: Weight
     remark: str
+    topic: Topic
 
 
 def differences(
@@ -105,8 +120,8 @@ def differences(
 
 
 def _of_headers(before: Sequence[RunHeader], after: Sequence[RunHeader]) -> Iterator[Difference]:
-    for subject, text, weight, remark in _OF_RUNS:
-        yield from _told(subject, [text(run) for run in before], [text(run) for run in after], weight, remark)
+    for subject, text, meaning in _OF_RUNS:
+        yield from _told(subject, [text(run) for run in before], [text(run) for run in after], meaning)
     old, new = _anchor_age(before), _anchor_age(after)
     if abs(old - new) >= ANCHOR_AGE_TOLD:
         yield Difference(
@@ -115,6 +130,7 @@ def _of_headers(before: Sequence[RunHeader], after: Sequence[RunHeader]) -> Iter
             _age_text(new),
             "another cause",
             "Older data are more likely compressed, and less likely in memory.",
+            "run",
         )
 
 
@@ -125,26 +141,25 @@ def _of_servers(
         return deployment_names.get(one.deployment_id, one.deployment_id[:12]) if one.deployment_id else "none"
 
     every = [*before, *after]
+    untold = Meaning("noted", "It is only known for some of the runs.", "hardware")
     for topic in sorted({topic for one in every for topic in one.hardware}):
         old, new = ([one.hardware.get(topic, _UNTOLD) for one in side] for side in (before, after))
         if all(topic in one.hardware for one in every):
-            yield from _told(_capital(topic), old, new, "spoils", _SPOILS)
+            yield from _told(_capital(topic), old, new, _OTHER_MACHINE)
         else:
-            yield from _told(_capital(topic), old, new, "noted", "It is only known for some of the runs.")
-    for subject, text, weight, remark in _OF_SERVERS:
-        yield from _told(subject, [text(one) for one in before], [text(one) for one in after], weight, remark)
+            yield from _told(_capital(topic), old, new, untold)
+    for subject, text, meaning in _OF_SERVERS:
+        yield from _told(subject, [text(one) for one in before], [text(one) for one in after], meaning)
     old, new = ([deployment(one) for one in side] for side in (before, after))
-    yield from _told("Deployment in force", old, new, "expected", _LOOKED_AT)
+    yield from _told("Deployment in force", old, new, _LOOKED_AT)
 
 
 def _of_settings(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> Iterator[Difference]:
     deployed = _is_deployed(before, after)
     for name in sorted({name for one in (*before, *after) for name in one.settings}):
         old, new = ([one.settings.get(name, _UNTOLD) for one in side] for side in (before, after))
-        if deployed and name in PLANNED_SETTINGS:
-            yield from _told(f"Setting {name}", old, new, "expected", _PLANNED)
-        else:
-            yield from _told(f"Setting {name}", old, new, "another cause", _CAUSE)
+        meaning = _by_deployment("settings") if deployed and name in PLANNED_SETTINGS else _by_itself("settings")
+        yield from _told(f"Setting {name}", old, new, meaning)
 
 
 def _of_volume(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> Iterator[Difference]:
@@ -156,9 +171,8 @@ def _of_volume(before: Sequence[Surroundings], after: Sequence[Surroundings]) ->
     old, new = (_middle(one.compressed_share for one in side) for side in (before, after))
     if old == new or (old is not None and new is not None and abs(old - new) < SHARE_TOLD):
         return
-    weight: Weight = "expected" if deployed else "another cause"
-    remark = _PLANNED if deployed else _CAUSE
-    yield Difference("Compressed share", percent_text(old), percent_text(new), weight, remark)
+    meaning = _by_deployment("volume") if deployed else _by_itself("volume")
+    yield Difference("Compressed share", percent_text(old), percent_text(new), *meaning)
 
 
 def _volume(
@@ -174,17 +188,23 @@ def _volume(
         weight, remark = "another cause", "Queries have more or less to read."
     else:
         weight, remark = "noted", "Too little to explain much by itself."
-    yield Difference(subject, text(old), text(new), weight, f"{by} {remark}")
+    yield Difference(subject, text(old), text(new), weight, f"{by} {remark}", "volume")
 
 
-def _told(
-    subject: str, before: Sequence[str], after: Sequence[str], weight: Weight, remark: str
-) -> Iterator[Difference]:
+def _told(subject: str, before: Sequence[str], after: Sequence[str], meaning: Meaning) -> Iterator[Difference]:
     """A difference where not all runs of both sides have the same text."""
     old, new = [*dict.fromkeys(before)], [*dict.fromkeys(after)]
     if len({*old, *new}) > 1:
         mixed = " The runs of one side differ among themselves." if max(len(old), len(new)) > 1 else ""
-        yield Difference(subject, _and(old), _and(new), weight, remark + mixed)
+        yield Difference(subject, _and(old), _and(new), meaning.weight, meaning.remark + mixed, meaning.topic)
+
+
+def _by_deployment(topic: Topic) -> Meaning:
+    return Meaning("expected", _PLANNED, topic)
+
+
+def _by_itself(topic: Topic) -> Meaning:
+    return Meaning("another cause", _CAUSE, topic)
 
 
 def _is_deployed(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> bool:

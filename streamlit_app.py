@@ -6,10 +6,12 @@ next to the script by itself, around the script, until some session has run it (
 
 import streamlit as st
 
-from ms5ops.ui.http import LIFESPAN, MIDDLEWARE
+from ms5ops.ui.http import LIFESPAN, MIDDLEWARE, ROUTES
 from ms5ops.ui.messages import show_defect
 
-app = st.App("ms5ops/ui/navigation.py", middleware=MIDDLEWARE, lifespan=LIFESPAN, on_script_error=show_defect)
+app = st.App(
+    "ms5ops/ui/navigation.py", routes=ROUTES, middleware=MIDDLEWARE, lifespan=LIFESPAN, on_script_error=show_defect
+)
 
 if __name__ == "__main__":
     app.run()

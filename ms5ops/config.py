@@ -165,6 +165,8 @@ class Access(BaseModel):
 
     sign_in_to_read: bool | None = None
     """Whether the reading pages ask for a sign-in; None: where any environment is protected."""
+    local_accounts: bool | None = None
+    """Whether names and passwords are accepted; None: where no identity provider is configured."""
     session_idle_minutes: Annotated[int, Field(ge=1, le=1440)] = 60
     session_hours: Annotated[int, Field(ge=1, le=168)] = 12
     approval_hours: Annotated[int, Field(ge=1, le=168)] = 24

@@ -6,7 +6,7 @@ their role follows from its groups. Nothing here asks whether the one who calls 
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import get_args
 
@@ -33,7 +33,7 @@ class Account:
     must_change: bool
     created_at: datetime
     last_sign_in: datetime | None
-    password_hash: str | None
+    password_hash: str | None = field(repr=False)
     one_time_ends: datetime | None
     vouched_until: datetime | None
 

@@ -3,8 +3,8 @@
 Each entry is signed together with the signature before it (HMAC-SHA256 with a key that lies in a file of its own), so
 that a changed, removed, inserted or moved entry breaks the chain. What is cut off at the end is found by the head: the
 number and signature of the newest entry, kept in a second file and written with every entry. Who holds the key *and*
-both files can rewrite all of it, or put an old copy of both back; against that a head can be kept elsewhere (``Head`` as
-text, in every export) and given to ``verify``.
+both files can rewrite all of it, or put an old copy of both back; against that a head can be kept elsewhere (``Head``
+as text, in every export) and given to ``verify``.
 """
 
 import fcntl
@@ -135,6 +135,13 @@ def _append(files: "_Files", store: Store, values: Mapping[str, Any]) -> Head:
     # After the commit: a head that is one behind after a crash is right, one that is ahead looks like a theft.
     files.write_head(head, key)
     return head
+
+
+def ready(*, store: Store | None = None) -> None:
+    """Whether an entry could be written now; AuditError otherwise. To be asked before what is recorded afterwards."""
+    with _alone(store or access_store()) as files:
+        if files.head_file.exists():
+            files.key(may_make=False)
 
 
 def verify(*, kept: Sequence[Head] = (), store: Store | None = None) -> Verification:

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ms5ops import __version__
-from ms5ops.cli import apply, benchmark, environments, plan, run, sandbox, status
+from ms5ops.cli import account, apply, audit, benchmark, decisions, environments, plan, run, sandbox, status, work
 from ms5ops.errors import Ms5opsError
 
 EXIT_DONE = 0
@@ -28,6 +28,8 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(sandbox.app, name="sandbox")
+app.add_typer(account.app, name="account")
+app.add_typer(audit.app, name="audit")
 app.add_typer(benchmark.app, name="benchmark")
 app.command("run")(run.run)
 app.command("status")(status.status)
@@ -38,7 +40,11 @@ app.command("rollback")(apply.rollback)
 app.command("deployments")(apply.deployments)
 app.add_typer(apply.check_app, name="check")
 app.command("plan")(plan.plan)
+app.command("plans")(decisions.list_plans)
+app.command("approve")(decisions.approve)
+app.add_typer(decisions.policy_app, name="policy")
 app.command("lint")(plan.lint_policy)
+app.command("work", hidden=True)(work.work)
 
 
 def _show_version(wanted: bool) -> None:

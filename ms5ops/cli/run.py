@@ -16,8 +16,9 @@ import typer
 from rich.console import Console
 
 from ms5ops import paths
+from ms5ops.cli.account import first_admin
 from ms5ops.cli.sandbox import ensure_running
-from ms5ops.config import SANDBOX, load_settings
+from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.errors import Ms5opsError
 
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -38,6 +39,7 @@ def run(
     chosen = settings.chosen(environment)
     if chosen == SANDBOX:
         ensure_running()
+        first_admin()
     if port is not None and not _is_free(address, port):
         raise Ms5opsError(f"Port {port} on {address} is taken, or not this machine's.", "Give another with --port.")
     port = port or _free_port(address)
@@ -53,7 +55,7 @@ def run(
             f"--server.address={address}",
         ],
         cwd=paths.PROJECT,
-        env=os.environ if environment is None else {**os.environ, "MS5OPS_ENVIRONMENT": environment},
+        env=_variables(settings, environment),
         stdout=subprocess.DEVNULL,
     )
     threading.Thread(target=_announce, args=(url, chosen, server, browser), daemon=True).start()
@@ -70,6 +72,13 @@ def run(
         return
     if code:
         raise Ms5opsError(f"The console ended with code {code}.", "The lines above say why; is the port taken?")
+
+
+def _variables(settings: Settings, environment: str | None) -> dict[str, str]:
+    """The console's own: the environment to open with, and which proxies uvicorn believes (by default none)."""
+    proxies = {"FORWARDED_ALLOW_IPS": ",".join(settings.access.trusted_proxies)}
+    chosen = {} if environment is None else {"MS5OPS_ENVIRONMENT": environment}
+    return {**proxies, **os.environ, **chosen}
 
 
 def _announce(url: str, environment: str, server: "subprocess.Popen[bytes]", browser: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the console adds to Streamlit's web server: security headers, and a snapshot now and then."""
+"""What the console adds to Streamlit's web server: sign-in, security headers, and a snapshot now and then."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ms5ops.collect import collect
 from ms5ops.config import load_settings
 from ms5ops.errors import Ms5opsError
+from ms5ops.ui import access_routes
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,10 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """ASGI middleware that sets ``HEADERS`` on every HTTP response."""
+    """ASGI middleware that sets ``HEADERS`` on every HTTP response, and marks every cookie Secure where that is on TLS.
+
+    A stricter policy of a response's own (the sign-in form's) stays.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -37,12 +41,21 @@ class SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                own = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                kept = [pair for pair in message["headers"] if pair[0].decode().lower() not in HEADERS]
+                kept = [_cookie_as_due(pair, scope) for pair in message["headers"]]
+                there = {name.decode("latin-1").lower() for name, _value in kept}
+                own = [(name.encode(), value.encode()) for name, value in HEADERS.items() if name not in there]
                 message = {**message, "headers": [*kept, *own]}
             await send(message)
 
         await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+
+
+def _cookie_as_due(header: tuple[bytes, bytes], scope: Scope) -> tuple[bytes, bytes]:
+    """Streamlit marks its cookies (of an OpenID Connect sign-in, too) HttpOnly but not Secure."""
+    name, value = header
+    if scope["scheme"] != "https" or name.lower() != b"set-cookie" or b"; secure" in value.lower():
+        return header
+    return name, value + b"; Secure"
 
 
 async def _snapshots() -> None:
@@ -70,5 +83,6 @@ async def _lifespan(_app: Any) -> AsyncIterator[None]:
         task.cancel()
 
 
+ROUTES = access_routes.routes()
 MIDDLEWARE = [Middleware(SecurityHeaders)]
 LIFESPAN = _lifespan

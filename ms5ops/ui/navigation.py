@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ms5ops import paths
-from ms5ops.ui import shell
+from ms5ops.ui import identity, shell
 
 PAGES = paths.PROJECT / "pages"
 ASSETS = paths.PROJECT / "ms5ops" / "ui"
@@ -31,8 +31,15 @@ page = st.navigation(
         "Measure": [
             _page("benchmarks", "Benchmarks", "timer"),
         ],
+        "Administer": [
+            _page("audit", "Audit log", "history_edu"),
+            _page("accounts", "Accounts", "group"),
+        ],
     }
 )
 with st.sidebar:
-    shell.choose_environment()
+    identity.show_identity()
+    if identity.may_read():
+        shell.choose_environment()
+identity.guard("read")
 page.run()

@@ -14,7 +14,7 @@ from ms5ops.environments import Connected
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.server import Server
 from ms5ops.queries import version_text
-from ms5ops.ui import readings
+from ms5ops.ui import identity, readings
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings
 
@@ -45,6 +45,7 @@ def choose_environment() -> None:
 def begin(title: str, about: str) -> Readings:
     """Head the page and connect; where there is no server to read, say why and stop the script."""
     st.title(title, anchor=False)
+    identity.guard("read")
     head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="head")
     head.caption(about, width="content")
     chosen = st.session_state.get(_ENVIRONMENT)

@@ -1,0 +1,150 @@
+"""The parts of the accounts page: who there is, a new account, and what an admin does with one."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+
+from ms5ops.access import manage
+from ms5ops.access.accounts import LOCAL, ONE_TIME_LASTS, Account
+from ms5ops.access.roles import LEAST, ROLES, Actor, Role, may
+from ms5ops.errors import Ms5opsError
+from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.tables import Column, show_table
+
+_ABOUT_ROLES: dict[Role, str] = {
+    "viewer": "reads all pages",
+    "dba": "also runs benchmarks and dry runs, edits policies, reads the audit log",
+    "operator": "also applies, rolls back and approves",
+    "admin": "also manages accounts and settings",
+}
+
+
+def add(actor: Actor) -> None:
+    """The form for a new account."""
+    with st.form("add_account", clear_on_submit=True, border=False):
+        name_column, role_column = st.columns(2)
+        name = name_column.text_input("Name", max_chars=64, help="a-z, 0-9 and . _ @ + -; also an e-mail address.")
+        role = role_column.selectbox("Role", ROLES, format_func=_role_text)
+        if st.form_submit_button("Add account", icon=":material/person_add:", type="primary"):
+            _with_password(name, lambda: manage.add_account(actor, name, role))
+
+
+def change(actor: Actor, accounts: list[Account]) -> None:
+    """One account to choose, and what can be done with it."""
+    chosen = st.selectbox("Account", accounts, format_func=lambda one: plain(f"{one.name} ({one.provider})"))
+    if chosen is None:
+        return
+    if chosen.provider == LOCAL:
+        _change_role(actor, chosen)
+    else:
+        st.caption("This person's role comes from their groups at the identity provider.")
+    with st.container(horizontal=True):
+        word = "Enable" if chosen.is_disabled else "Disable"
+        icon = ":material/lock_open:" if chosen.is_disabled else ":material/block:"
+        if st.button(word, icon=icon, help="A disabled account is signed out everywhere, at once."):
+            _told(
+                lambda: manage.set_disabled(actor, chosen.name, not chosen.is_disabled, chosen.provider),
+                f"{chosen.name} may sign in again." if chosen.is_disabled else f"{chosen.name} is disabled.",
+            )
+        if chosen.provider == LOCAL and st.button(
+            "Reset password",
+            icon=":material/key:",
+            help="A new one-time password; the account is signed out everywhere.",
+        ):
+            _with_password(chosen.name, lambda: manage.reset_account(actor, chosen.name))
+
+
+def table(actor: Actor) -> None:
+    """All accounts, as they stand now."""
+    frame = pd.DataFrame(
+        [
+            {
+                "name": one.name,
+                "role": one.role or "none",
+                "state": state_text(one),
+                "provider": "password" if one.provider == LOCAL else "identity provider",
+                "last_sign_in": one.last_sign_in,
+                "created_at": one.created_at,
+            }
+            for one in manage.list_accounts(actor)
+        ],
+        columns=["name", "role", "state", "provider", "last_sign_in", "created_at"],
+    )
+    for name in ("last_sign_in", "created_at"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
+    show_table(
+        frame,
+        [
+            Column("name", "Name"),
+            Column("role", "Role"),
+            Column("state", "State"),
+            Column("provider", "Signs in by"),
+            Column("last_sign_in", "Last sign-in (UTC)", "instant"),
+            Column("created_at", "Since (UTC)", "instant"),
+        ],
+        key="accounts",
+    )
+
+
+def roles() -> None:
+    """What each role may do."""
+    frame = pd.DataFrame(
+        {"action": action.capitalize(), **{role: may(Actor("", role), action) for role in ROLES}} for action in LEAST
+    )
+    show_table(
+        frame,
+        [Column("action", "May"), *(Column(role, role.capitalize(), "yes/no") for role in ROLES)],
+        key="roles",
+    )
+
+
+def state_text(account: Account) -> str:
+    """How an account stands, in words."""
+    if account.is_disabled:
+        return "disabled"
+    return "has to choose a password" if account.must_change else "in use"
+
+
+def _change_role(actor: Actor, chosen: Account) -> None:
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        present = chosen.role or "viewer"
+        role = st.selectbox(
+            "Role", ROLES, index=ROLES.index(present), format_func=_role_text, key=f"role_of_{chosen.name}"
+        )
+        if st.button("Save role", icon=":material/save:", disabled=role == present):
+            _told(
+                lambda: manage.set_role(actor, chosen.name, role),
+                f"{chosen.name} has the role {role} from now on.",
+            )
+
+
+def _role_text(role: Role) -> str:
+    return f"{role}: {_ABOUT_ROLES[role]}"
+
+
+def _with_password(name: str, work: Callable[[], str]) -> None:
+    """The one-time password stands in this run's answer only: it is not kept in the session."""
+    try:
+        password = work()
+    except Ms5opsError as error:
+        _refused(error)
+        return
+    st.success(
+        f"One-time password of **{plain(name)}**, good for {ONE_TIME_LASTS.days} days. It is shown only now:",
+        icon=":material/key:",
+    )
+    st.code(password, language=None)
+
+
+def _told(work: Callable[[], None], done: str) -> None:
+    try:
+        work()
+    except Ms5opsError as error:
+        _refused(error)
+        return
+    st.success(plain(done), icon=":material/check:")
+
+
+def _refused(error: Ms5opsError) -> None:
+    st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])

@@ -1,0 +1,94 @@
+"""Who looks at a page: read anew at each run of the script from the cookie or the token, never from session state."""
+
+from html import escape
+from urllib.parse import urlencode, urlsplit
+
+import streamlit as st
+
+from ms5ops.access import oidc, signin
+from ms5ops.access.roles import Action, Actor, require
+from ms5ops.config import load_settings
+from ms5ops.errors import Ms5opsError, NotAllowed
+from ms5ops.ui import providers
+from ms5ops.ui.access_routes import address, session_token
+from ms5ops.ui.messages import ICONS, plain
+
+
+def actor(*, touch: bool = False) -> Actor | None:
+    """Who looks at this page, with the role of this moment; None: nobody who is signed in.
+
+    ``touch`` counts as use of the session. Raises StoreError where the accounts cannot be read. For what is shown: a
+    service that does something asks once more (``ms5ops.access.manage.allowed``).
+    """
+    if providers.has_identity_provider() and st.user.is_logged_in:
+        return oidc.actor(st.user.to_dict())
+    if not providers.has_local_accounts():
+        return None
+    return signin.actor(session_token(dict(st.context.cookies)), touch=touch)
+
+
+def guard(action: Action) -> Actor | None:
+    """Who may do it here; for all others one sentence and a way to sign in instead of the page, which stops.
+
+    None only for reading, where that asks for no sign-in (``Settings.sign_in_to_read``).
+    """
+    try:
+        return _required(action)
+    except NotAllowed as refusal:
+        st.warning(f"**{plain(refusal.happened)}** {plain(refusal.next_step)}", icon=":material/lock:")
+        _sign_in_link("guard")
+    except Ms5opsError as error:
+        st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])
+    return st.stop()
+
+
+def _required(action: Action) -> Actor | None:
+    found = actor()
+    if action == "read" and found is None and not load_settings().sign_in_to_read:
+        return None
+    return require(found, action)
+
+
+def may_read() -> bool:
+    """Whether the reading pages are open to whoever looks now."""
+    try:
+        return not load_settings().sign_in_to_read or actor() is not None
+    except Ms5opsError:
+        return False
+
+
+def show_identity() -> None:
+    """The side bar's part: who is signed in and how to sign out, or how to sign in."""
+    try:
+        found = actor(touch=True)
+    except Ms5opsError as error:
+        st.caption(f"Who is signed in could not be read. {plain(error.happened)} {plain(error.next_step)}")
+        return
+    if found is None:
+        _sign_in_link("sidebar")
+        return
+    st.caption(f":material/account_circle: **{plain(found.name)}**, {found.role}", width="stretch")
+    if found.provider == "oidc":
+        st.button("Sign out", on_click=st.logout, icon=":material/logout:", type="tertiary", key="sign_out")
+    else:
+        _links(("Sign out", address("sign-out", here())), ("Password", address("password", here())))
+
+
+def here() -> str:
+    """The path of the page that is shown, with its parameters, to come back to."""
+    path = urlsplit(st.context.url or "/").path
+    parameters = urlencode(st.query_params.to_dict(), doseq=True)
+    return f"{path}?{parameters}" if parameters else path
+
+
+def _sign_in_link(key: str) -> None:
+    if providers.has_identity_provider():
+        st.button("Sign in", on_click=st.login, icon=":material/login:", type="tertiary", key=f"sign_in_{key}")
+    if providers.has_local_accounts():
+        _links(("Sign in", address("sign-in", here())))
+
+
+def _links(*links: tuple[str, str]) -> None:
+    """Links in this tab: Streamlit's own open another one."""
+    anchors = " · ".join(f'<a href="{escape(path)}" target="_self">{escape(label)}</a>' for label, path in links)
+    st.html(f'<div style="font-size: .9rem">{anchors}</div>')

@@ -1,0 +1,16 @@
+"""Which ways there are to sign in: an identity provider where Streamlit's secrets name one, or local accounts."""
+
+import streamlit as st
+
+from ms5ops.config import load_settings
+
+
+def has_identity_provider() -> bool:
+    """Whether ``[auth]`` is configured in .streamlit/secrets.toml, so that st.login works."""
+    return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+def has_local_accounts() -> bool:
+    """Whether a name and a password are accepted: as ``[access] local_accounts`` says, or without a provider."""
+    chosen = load_settings().access.local_accounts
+    return not has_identity_provider() if chosen is None else chosen

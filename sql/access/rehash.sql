@@ -1,0 +1,7 @@
+-- name: rehash
+-- about: The same password, hashed with today's parameters.
+-- timescaledb: >=0.0
+-- params: name, password_hash
+-- columns: none
+-- budget_ms: 20
+UPDATE account SET password_hash = :password_hash WHERE provider = 'local' AND name = :name

@@ -141,9 +141,14 @@ def geometric_mean(
     return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
 
 
-def compare_levels(before: Values, after: Values, confidence: float = 0.95) -> tuple[Estimate, float]:
-    """The ratio after / before of two groups of runs by their medians (at least three in all), and its two-sided p."""
-    return _student(_logarithms(before), _logarithms(after), confidence)
+def compare_levels(
+    before: Values, after: Values, confidence: float = 0.95, inflation: float = 1.0
+) -> tuple[Estimate, float]:
+    """The ratio after / before of two groups of runs by their medians (at least three in all), and its two-sided p.
+
+    ``inflation``: how many times the variance of a mean is that of as many independent runs.
+    """
+    return _student(_logarithms(before), _logarithms(after), confidence, inflation)
 
 
 def level(medians: Values, confidence: float = 0.95) -> Estimate:
@@ -234,11 +239,11 @@ def _medians(runs: Sequence[Values]) -> Values:
     return np.array([np.median(run) for run in runs])
 
 
-def _student(before: Values, after: Values, confidence: float) -> tuple[Estimate, float]:
+def _student(before: Values, after: Values, confidence: float, inflation: float = 1.0) -> tuple[Estimate, float]:
     """Ratio, interval and two-sided p of two groups of logarithms with a common variance."""
     freedom = len(before) + len(after) - 2
     squares = float(np.sum((before - before.mean()) ** 2) + np.sum((after - after.mean()) ** 2))
-    error = math.sqrt(squares / freedom * (1 / len(before) + 1 / len(after)))
+    error = math.sqrt(inflation * squares / freedom * (1 / len(before) + 1 / len(after)))
     shift = float(after.mean() - before.mean())
     width = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
     ratio = _ratio((shift, shift - width, shift + width))

@@ -29,7 +29,7 @@ PLANNED_SETTINGS = frozenset(
 VOLUME_TOLD = 0.05
 """Own choice: data volumes that differ by less than a twentieth are called the same."""
 VOLUME_MATTERS = 0.2
-"""Own choice: from a fifth on, more or less data is a cause of another speed by itself."""
+"""Own choice: from a fifth on, more or less data, or of them compressed, is a cause of another speed by itself."""
 SHARE_TOLD = 0.02
 """Own choice: compressed shares closer than two points are called the same."""
 ANCHOR_AGE_TOLD = timedelta(days=1)
@@ -37,6 +37,7 @@ ANCHOR_AGE_TOLD = timedelta(days=1)
 
 _SPOILS = "The sides did not measure the same thing, so no difference in speed can be put down to a change."
 _CAUSE = "It can make queries faster or slower by itself."
+_LITTLE = "Too little to explain much by itself."
 _PLANNED = "The deployment changes it."
 _UNTOLD = "not told"
 
@@ -172,6 +173,8 @@ def _of_volume(before: Sequence[Surroundings], after: Sequence[Surroundings]) ->
     if old == new or (old is not None and new is not None and abs(old - new) < SHARE_TOLD):
         return
     meaning = _by_deployment("volume") if deployed else _by_itself("volume")
+    if not deployed and old is not None and new is not None and abs(old - new) < VOLUME_MATTERS:
+        meaning = Meaning("noted", _LITTLE, "volume")
     yield Difference("Compressed share", percent_text(old), percent_text(new), *meaning)
 
 
@@ -187,7 +190,7 @@ def _volume(
     elif abs(new - old) >= VOLUME_MATTERS * max(old, new):
         weight, remark = "another cause", "Queries have more or less to read."
     else:
-        weight, remark = "noted", "Too little to explain much by itself."
+        weight, remark = "noted", _LITTLE
     yield Difference(subject, text(old), text(new), weight, f"{by} {remark}", "volume")
 
 

@@ -12,7 +12,21 @@ from rich.console import Console
 from rich.markup import escape
 
 from ms5ops import __version__
-from ms5ops.cli import account, apply, audit, benchmark, decisions, environments, plan, run, sandbox, status, work
+from ms5ops.cli import (
+    account,
+    apply,
+    audit,
+    benchmark,
+    benchmark_store,
+    decisions,
+    environments,
+    history,
+    plan,
+    run,
+    sandbox,
+    status,
+    work,
+)
 from ms5ops.errors import Ms5opsError
 
 EXIT_DONE = 0
@@ -30,7 +44,12 @@ app = typer.Typer(
 app.add_typer(sandbox.app, name="sandbox")
 app.add_typer(account.app, name="account")
 app.add_typer(audit.app, name="audit")
+benchmark.app.command("list")(benchmark_store.list_runs)
+benchmark.app.command("show")(benchmark_store.show_run)
+benchmark.app.command("export")(benchmark_store.export)
+benchmark.app.command("import")(benchmark_store.import_runs)
 app.add_typer(benchmark.app, name="benchmark")
+app.add_typer(history.app, name="history")
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)

@@ -25,6 +25,8 @@ from ms5ops.history.connection import in_memory, sentence
 MANIFEST = "manifest.json"
 HIDDEN = ".writing-"
 """How the name of a bundle begins that is not whole yet, or is being removed."""
+ASIDE = ".refused"
+"""How the name of a bundle ends that was put aside because it is damaged."""
 
 
 class TableFile(BaseModel):
@@ -212,7 +214,7 @@ def _parquet(file: Path) -> str:
 
 
 def _is_whole(name: str) -> bool:
-    return not name.startswith(".") and not name.endswith(".refused")
+    return not name.startswith(".") and not name.endswith(ASIDE)
 
 
 def _sha256(file: Path) -> str:

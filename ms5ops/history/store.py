@@ -58,6 +58,11 @@ class History:
         """The folder of what is on disk and not in the history yet."""
         return self.file.with_name(f"{self.file.name}.spool")
 
+    def waiting(self) -> list[Path]:
+        """The bundles that are on disk and not in the history yet, and those that were put aside as damaged."""
+        aside = sorted(self.spool.glob(f"*{bundles.ASIDE}")) if self.spool.exists() else []
+        return [*bundles.found_in(self.spool), *aside]
+
     def exists(self) -> bool:
         """Whether anything was ever stored; HistoryError where the folder may not be looked into."""
         try:
@@ -147,8 +152,7 @@ class History:
         """Take what lies in the spool into the store."""
         if self.shared is not None:
             for bundle in bundles.found_in(self.spool):
-                self.shared.publish(bundle, name=bundle.name)
-                bundles.remove(bundle)
+                self._publish_spooled(self.shared, bundle)
             with suppress(HistoryLocked):  # it is safe in the shared folder: whoever reads next mirrors it
                 self._mirror(wait_s)
             return
@@ -156,14 +160,29 @@ class History:
             for bundle in bundles.found_in(self.spool):
                 self._take_in_spooled(connection, bundle)
 
+    def _publish_spooled(self, shared: SharedFolder, bundle: Path) -> None:
+        try:
+            shared.publish(bundle, name=bundle.name)
+        except (BundleRefused, SharedUnreachable) as error:
+            if not bundle.exists():  # another process of this host has just published and removed it
+                return
+            if not isinstance(error, BundleRefused):
+                raise
+            self._put_aside(bundle, error)
+            return
+        bundles.remove(bundle)
+
+    def _put_aside(self, bundle: Path, error: BundleRefused) -> None:
+        """One bad bundle must not hold up all later ones; it is kept, and named."""
+        aside = bundle.rename(bundle.with_name(f"{bundle.name}{bundles.ASIDE}"))
+        self.narrate(f"{error.happened} It was put aside as {aside}.")
+
     def _take_in_spooled(self, connection: duckdb.DuckDBPyConnection, bundle: Path) -> None:
         try:
             with _transaction(connection):
                 bundles.take_in(connection, bundle)
         except BundleRefused as error:
-            # One bad bundle must not hold up all later ones; it is kept, and named.
-            aside = bundle.rename(bundle.with_name(f"{bundle.name}.refused"))
-            self.narrate(f"{error.happened} It was put aside as {aside}.")
+            self._put_aside(bundle, error)
             return
         bundles.remove(bundle)
 

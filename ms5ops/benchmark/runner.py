@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from ms5ops.benchmark import anchor, sampling
+from ms5ops.benchmark import anchor, ingest, sampling
 from ms5ops.benchmark.circumstances import read_surroundings
 from ms5ops.benchmark.dashboards import page_client
 from ms5ops.benchmark.options import Gathered, Options, Pace, Part, Report, Site, Stop, Work
@@ -61,6 +61,7 @@ def _measure(work: Work) -> Gathered:
     gathered = Gathered()
     for part, measure in _PARTS.items():
         if part in work.options.parts and not work.pace.stop():
+            work.pace.begin(part)
             measure(work, gathered)
     return gathered
 
@@ -112,4 +113,4 @@ def _expected(options: Options, effort: Effort) -> dict[str, float]:
     return found
 
 
-_PARTS: dict[Part, Callable[[Work, Gathered], None]] = {"query": _queries}
+_PARTS: dict[Part, Callable[[Work, Gathered], None]] = {"query": _queries, "ingest": ingest.measure}

@@ -9,19 +9,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ms5ops.access import shell
 from ms5ops.cli import rollout
-from ms5ops.cli.rollout import Site, narration
+from ms5ops.cli.rollout import Desk, narration
 from ms5ops.cli.status import EnvironmentOption, JsonOption
-from ms5ops.errors import RolloutError
+from ms5ops.control import plans, worker
+from ms5ops.control.plans import KeptPlan
+from ms5ops.control.service import Service
+from ms5ops.control.site import reasons, refuse_blocking, refuse_closed
+from ms5ops.errors import NotAllowed, RolloutError
 from ms5ops.observe.overview import as_plain
 from ms5ops.rollout import dry_run as trying
-from ms5ops.rollout import executor, journal, report
+from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.check import Check, worst
 from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.plan import Plan, check_fresh
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
+from ms5ops.rollout.way import find_way
 from ms5ops.units import duration_text, instant_text
 
 check_app = typer.Typer(help="Checks before (pre) and after (post) a deployment.", no_args_is_help=True)
@@ -36,6 +43,7 @@ STYLES = {"passed": "green", "failed": "bold red", "could not check": "yellow"}
 def apply(
     *,
     plan_file: Annotated[Path | None, typer.Option("--plan", help="A plan that `plan --out` saved.")] = None,
+    plan_id: Annotated[str | None, typer.Option("--plan-id", metavar="ID", help="A kept plan (`plans`).")] = None,
     environment: EnvironmentOption = None,
     policy: PolicyOption = None,
     phase: PhaseOption = None,
@@ -58,22 +66,24 @@ def apply(
 
     Exit code 0: done. 1: stopped at a failing operation or a failing check. 2: not begun. 130: paused by Ctrl-C.
     """
-    site = rollout.open_site(environment, policy)
     if resume:
-        found = journal.deployment(site.write)
-        note = rollout.reasons(outside_window=outside_window)
-        outcome = site.supervised(
-            found.operations,
-            lambda conditions: executor.resume(site.write, conditions, found, note),
-            outside_window=outside_window,
-        )
-        _finish(site, outcome, (), as_json)
+        _resume(rollout.open_desk("apply", environment, policy), outside_window, as_json)
         return
-    plan = Plan.load(plan_file) if plan_file else site.plan(phase)
+    if plan_id and (plan_file or policy or phase):
+        raise RolloutError("--plan-id names a whole plan.", "Leave --plan, --policy and --phase out.")
+    kept, plan, text = _kept(plan_id, environment) if plan_id else (None, None, None)
+    environment = kept.environment if kept else environment
+    desk = rollout.open_desk("dry run" if dry_run else "apply", environment, policy, text)
+    site = desk.site
+    plan = plan or (Plan.load(plan_file) if plan_file else site.plan(phase))
     check_fresh(plan, site.state())
     if dry_run:
-        rollout.refuse_closed(site, outside_window)  # its locks hold writers up as well, for seconds
-        _show_trial(trying.dry_run(site.write, plan.operations, embedded=site.embedded), as_json)
+        refuse_closed(site, outside_window)  # its locks hold writers up as well, for seconds
+        trial = trying.dry_run(site.write, plan.operations, embedded=site.embedded)
+        if kept:
+            plans.keep_trial(desk.service.store, kept, trial, by=desk.actor.name, now=desk.service.now())
+        desk.record("dry run", "failed" if trial.failed else "done", plan=kept.name if kept else plan.state_hash)
+        _show_trial(trial, as_json)
         return
     if not plan.operations:
         _answer(as_json, {"status": "nothing to do", "advice": [one.key for one in plan.advice]}, "Nothing to do.")
@@ -81,10 +91,18 @@ def apply(
     rollout.show_plan(plan)
     before = prechecks(site.connected, site.policy, plan.operations)
     _show_checks(narration, before)
-    rollout.refuse_blocking(before, outside_window)
+    refuse_blocking(before, outside_window)
+    _refuse_unapproved(desk, kept, outside_window)
     rollout.confirm(site.connected, f"Apply {len(plan.operations)} operations", yes, confirm)
-    note = rollout.reasons(no_backup=no_backup, outside_window=outside_window, backup=site.back_up(no_backup))
-    outcome = site.supervised(
+    named = {"plan": kept.name if kept else plan.state_hash, "outside_window": outside_window, "no_backup": no_backup}
+    desk.record("apply", "begun", **named)
+    note = reasons(
+        plan=f"{kept.number} of {kept.author}" if kept else None,
+        no_backup=no_backup,
+        outside_window=outside_window,
+        backup=desk.back_up(no_backup),
+    )
+    outcome = desk.supervised(
         len(plan.operations) + len(plan.advice),
         lambda conditions: executor.apply(
             site.write,
@@ -97,7 +115,41 @@ def apply(
         ),
         outside_window=outside_window,
     )
-    _finish(site, outcome, before, as_json)
+    _finish(desk, outcome, before, as_json)
+
+
+def _kept(wanted: str, environment: str | None) -> tuple[KeptPlan, Plan, str]:
+    """A kept plan, its operations, and the text of its policy set."""
+    service = Service.here()
+    kept = plans.named(service.store, wanted)
+    if environment not in (None, kept.environment):
+        raise RolloutError(f"{kept.name.capitalize()} is for {kept.environment}.", f"Give -e {kept.environment}.")
+    return kept, *plans.documents(service.store, kept)
+
+
+def _refuse_unapproved(desk: Desk, kept: KeptPlan | None, outside_window: str | None) -> None:
+    """NotAllowed where the environment is protected and nobody else has approved the plan."""
+    if kept is None and desk.connected.protected:
+        name = desk.connected.name
+        desk.record("apply", "refused", reason="a plan that was not kept, on a protected environment")
+        raise NotAllowed(
+            f"{name} is protected: only a plan that somebody else has approved is applied there.",
+            f"python -m ms5ops plans --save -e {name}; have it approved; then apply --plan-id ID.",
+        )
+    asked = desk.service.asked(kept) if kept else None
+    desk.service.refuse_closed(desk.actor, "apply", desk.connected, asked, outside_window)
+
+
+def _resume(desk: Desk, outside_window: str | None, as_json: bool) -> None:
+    found = journal.deployment(desk.site.write)
+    note = reasons(outside_window=outside_window)
+    desk.record("apply", "begun", resume=found.number, outside_window=outside_window)
+    outcome = desk.supervised(
+        found.operations,
+        lambda conditions: executor.resume(desk.site.write, conditions, found, note),
+        outside_window=outside_window,
+    )
+    _finish(desk, outcome, (), as_json)
 
 
 def rollback(
@@ -115,6 +167,10 @@ def rollback(
     ] = None,
     accept_loss: Annotated[bool, typer.Option("--accept-loss", help="Go on although not all comes back.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also take back what someone changed by hand.")] = False,
+    outside_window: Annotated[
+        str | None,
+        typer.Option("--outside-window", metavar="REASON", help="Work outside the window; the reason is recorded."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a deployment back, in reverse order; or finish doing so.
@@ -123,15 +179,22 @@ def rollback(
     """
     if last and wanted:
         raise RolloutError("--last and an ID were both given.", "Give one of them.")
-    site = rollout.open_site(environment, policy)
+    desk = rollout.open_desk("roll back", environment, policy)
+    site = desk.site
     found = journal.deployment(site.write, wanted)
-    way = undoing.find_way(site.write, found, site.conditions(), phases=phase, conversions=conversions)
+    if policy is None:
+        site.policy, desk.policy_text = desk.service.policy_of(site.connected.name, str(found.id))
+    conditions = site.conditions(outside_window)
+    way = find_way(site.write, found, conditions, phases=phase, conversions=conversions)
     rollout.show_way(way)
     if dry_run:
         _answer(as_json, rollout.way_to_json(way), "Nothing was changed.")
         return
+    asked = desk.service.asked_back(way, desk.actor)
+    desk.service.refuse_closed(desk.actor, "roll back", site.connected, asked, outside_window)
     rollout.confirm(site.connected, f"Take back {len(way.undone)} operations of {found.name}", yes, confirm)
-    outcome = site.supervised(
+    desk.record("roll back", "begun", deployment=found.number, phases=phase, outside_window=outside_window)
+    outcome = desk.supervised(
         len(way.undone),
         lambda conditions: undoing.rollback(
             site.write,
@@ -142,9 +205,11 @@ def rollback(
             accept_loss=accept_loss,
             force=force,
             compare=site.compare,
+            note=reasons(outside_window=outside_window),
         ),
+        outside_window=outside_window,
     )
-    _finish(site, outcome, None, as_json)
+    _finish(desk, outcome, None, as_json)
 
 
 @check_app.command("pre")
@@ -171,15 +236,7 @@ def deployments(
 ) -> None:
     """List what was applied: status, who, when; or ask a running one to stop."""
     if pause or cancel:
-        site = rollout.open_site(environment, None)
-        found = journal.deployment(site.write, pause or cancel)
-        if cancel:
-            at_once = executor.give_up(site.write, site.conditions(), found)
-            narration.print(f"{found.name.capitalize()} {'is given up' if at_once else 'was asked to give up'}.")
-        else:
-            with site.write.session() as session:
-                journal.ask(session, found.id, "pause", site.who)
-            narration.print(f"{found.name.capitalize()} was asked to pause.")
+        _ask(environment, str(pause or cancel), "cancel" if cancel else "pause")
         return
     connected, _ = rollout.open_reading(environment, None)
     listed = journal.deployments(connected.database)
@@ -202,20 +259,33 @@ def deployments(
     Console().print(table if listed else "Nothing was ever applied in this database.")
 
 
-def _finish(site: Site, outcome: Outcome, before: tuple[Check, ...] | None, as_json: bool) -> None:
+def _ask(environment: str | None, wanted: str, kind: RequestKind) -> None:
+    service = Service.here()
+    name = service.settings.chosen(environment)
+    at_once = service.ask(shell.actor(), name, wanted, kind)
+    happened = "is given up" if at_once else "was asked to give up" if kind == "cancel" else f"was asked to {kind}"
+    narration.print(f"Deployment {wanted} {happened}.")
+
+
+def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...] | None, as_json: bool) -> None:
     """Check, write the report, say how it ended, and exit with the code for it."""
-    after: tuple[Check, ...] = ()
-    if outcome.direction == "apply" and outcome.status == "done":
-        after = postchecks(site.server, site.policy)
+    (status, reason), after, files = worker.conclude(
+        desk.service, desk.site, outcome, policy_text=desk.policy_text, before=before or ()
+    )
+    if after:
         _show_checks(narration, after)
-    found = journal.deployment(site.write, outcome.deployment)
-    files = report.write(report.read_report(site.write, found, before or (), after))
+    desk.record(
+        "apply" if outcome.direction == "apply" else "roll back",
+        "done" if status in ("done", "rolled back") else "failed",
+        deployment=outcome.number,
+        ended=f"{status}. {reason}".strip(),
+    )
     if as_json:
         checks = {"before": as_plain(before or ()), "after": as_plain(after)}
         typer.echo(json.dumps({**as_plain(outcome), "report": list(map(str, files)), "checks": checks}, default=str))
     rollout.show_outcome(outcome, files)
     if outcome.status in ("paused", "cancelled"):
-        raise typer.Exit(130 if site.interrupted else 1)
+        raise typer.Exit(130 if desk.interrupted else 1)
     if outcome.status == "failed" or worst(after) == "failed":
         raise typer.Exit(1)
 

@@ -12,13 +12,15 @@ from rich.markup import escape
 from rich.table import Table
 
 from ms5ops import units
+from ms5ops.cli.rollout import open_reading, policy_for
 from ms5ops.cli.status import EnvironmentOption, JsonOption
-from ms5ops.config import SANDBOX, MaintenanceWindow, Settings, load_settings
+from ms5ops.config import SANDBOX, MaintenanceWindow, Settings
+from ms5ops.control.service import Service
 from ms5ops.environments import connect
 from ms5ops.errors import SandboxError, ServerUnreachable
 from ms5ops.observe.overview import read_all
 from ms5ops.observe.server import connect_server
-from ms5ops.policy.document import DEFAULT_FILE, load_policy
+from ms5ops.policy.document import DEFAULT_FILE
 from ms5ops.policy.lint import LintFinding, Measured, lint
 from ms5ops.rollout.measure import measure
 from ms5ops.rollout.operation import PHASES, Phase
@@ -30,7 +32,7 @@ EXIT_CHANGES = 3
 """``plan``: it could be made, and it is not empty."""
 
 PolicyOption = Annotated[
-    Path | None, typer.Option("--policy", help="The policy file; by default the one that comes with ms5ops.")
+    Path | None, typer.Option("--policy", help="The policy file; by default the set in force for the environment.")
 ]
 PhaseOption = Annotated[list[int] | None, typer.Option("--phase", min=1, max=5, help="Only this phase; repeatable.")]
 STYLES = {"error": "bold red", "warning": "yellow", "info": "blue"}
@@ -51,8 +53,7 @@ def plan(  # noqa: PLR0917 - the command's options
     """
     if as_json and as_sql:
         raise typer.BadParameter("Give --json or --sql, not both.")
-    wanted = load_policy(policy)
-    connected = connect(load_settings(), environment)
+    connected, wanted = open_reading(environment, policy)
     state = read_state(connect_server(connected.database, connected.schema), wanted)
     made = make_plan(state, wanted, None if not phase else cast(list[Phase], phase))
     if out is not None:
@@ -75,8 +76,9 @@ def lint_policy(
 
     Exit code 1 where it would fail or destroy data.
     """
-    wanted = load_policy(policy)
-    settings = load_settings()
+    service = Service.here()
+    wanted, _ = policy_for(service, environment, policy)
+    settings = service.settings
     name = settings.chosen(environment)
     measured, missing = _measured(settings, name)
     found = lint(wanted, measured)

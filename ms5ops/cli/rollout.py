@@ -1,12 +1,9 @@
 """What the commands that change a database share: whom to connect as, what to show and ask, and Ctrl-C."""
 
-import signal
 import sys
-import threading
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import typer
@@ -15,188 +12,96 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from ms5ops.config import SANDBOX, load_settings
-from ms5ops.database import Database
+from ms5ops.access import audit, shell
+from ms5ops.access.roles import Action, Actor
+from ms5ops.control import policy_sets
+from ms5ops.control.service import Service
+from ms5ops.control.site import Site
+from ms5ops.control.supervision import supervised
 from ms5ops.environments import Connected, connect
 from ms5ops.errors import RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet, load_policy
-from ms5ops.queries import version_text
-from ms5ops.rollout import backup, disk
 from ms5ops.rollout import running as at_work
-from ms5ops.rollout.check import Check
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
-from ms5ops.rollout.journal import Who
-from ms5ops.rollout.limits import Limits
-from ms5ops.rollout.plan import Plan, make_plan
-from ms5ops.rollout.precheck import window_of
-from ms5ops.rollout.records import State
-from ms5ops.rollout.restored import Comparison, comparison
-from ms5ops.rollout.rollback import Way
-from ms5ops.rollout.state import read_state
+from ms5ops.rollout.plan import Plan
+from ms5ops.rollout.way import Way
 from ms5ops.units import bytes_text, duration_text
 
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
-BLOCKING = ("connection", "extension", "versions", "privileges", "hypertables")
-"""Checks without which nothing can be begun; the others are shown, and people decide."""
 
 
 @dataclass
-class Site:
-    """One database to be changed: as the deploying role, and as the reading one (or the same)."""
+class Desk:
+    """Whoever works at a terminal, and the database that they may change. ``policy_text`` None: it needs its folder."""
 
-    connected: Connected
-    policy: PolicySet
-    server: Server
-    limits: Limits = field(default_factory=Limits)
-    stop: at_work.Stop = field(default_factory=at_work.Stop)
+    service: Service
+    actor: Actor
+    site: Site
+    policy_text: str | None
     interrupted: bool = False
 
     @property
-    def write(self) -> Database:
-        """The deploying role's connections."""
-        return self.connected.database
-
-    @property
-    def embedded(self) -> bool:
-        """Whether it is the embedded engine."""
-        return self.connected.name == SANDBOX
-
-    @property
-    def who(self) -> Who:
-        """This process."""
-        return Who.here()
-
-    @property
-    def versions(self) -> dict[str, str]:
-        """What the server is, for the journal."""
-        return {
-            "timescaledb": f"{version_text(self.server.version)} ({self.server.edition})",
-            "postgresql": ".".join(map(str, self.server.postgres_version)),
-        }
-
-    def state(self) -> State:
-        """The state now."""
-        return read_state(connect_server(self.server.database, self.server.schema), self.policy)
-
-    def plan(self, phases: Collection[int] | None) -> Plan:
-        """The plan from the state now."""
-        return make_plan(self.state(), self.policy, phases or None)  # type: ignore[arg-type]  # typer checked 1 to 5
-
-    @property
-    def compare(self) -> Comparison:
-        """What a rollback compares with."""
-        return comparison(self.state)
-
-    def conditions(self, outside_window: str | None = None, report: at_work.Report | None = None) -> Conditions:
-        """The conditions of a run."""
-        return Conditions(
-            who=self.who,
-            environment=self.connected.name,
-            embedded=self.embedded,
-            limits=self.limits,
-            stop=self.stop,
-            report=report or (lambda _progress: None),
-            window=None if outside_window else window_of(self.connected),
-            free_bytes=lambda: disk.free_bytes(self.connected),
-        )
+    def connected(self) -> Connected:
+        """The connection as the deploying role."""
+        return self.site.connected
 
     def back_up(self, refused: str | None) -> str | None:
         """A backup where one is due, as a sentence for the journal."""
         if refused or not self.connected.protected:
             return None
-        tables = [self.policy.qualified(one.name) for one in self.policy.active_tables]
         with narration.status("Making a backup") as status:
-            made = backup.make(
-                self.write.target,
-                self.server.postgres_version[0],
-                tables,
-                progress=lambda size: status.update(f"Making a backup: {bytes_text(size)} so far"),
-            )
+            made = self.site.back_up(refused, lambda size: status.update(f"Making a backup: {bytes_text(size)} so far"))
         narration.print(f"Backup: {escape(str(made))}")
-        return str(made)
+        return made
 
     def supervised(
         self, total: int, work: Callable[[Conditions], Outcome], outside_window: str | None = None
     ) -> Outcome:
-        """Run ``work`` in a thread, with bars, while this one waits for signals.
-
-        The driver does not return from a statement for a signal. The first Ctrl-C or SIGTERM lets the present
-        transaction end for a few seconds, the second ends its statement at once.
-        """
-        box: list[Outcome | BaseException] = []
+        """Run ``work`` with bars; the first Ctrl-C stops it in good order, the second at once."""
         with _Bars(total) as report:
-            conditions = self.conditions(outside_window, report)
+            conditions = self.site.conditions(outside_window, report)
+            return supervised(self.site.stop, self.site.limits, lambda: work(conditions), self._on_signal)
 
-            def run() -> None:
-                try:
-                    box.append(work(conditions))
-                except BaseException as error:  # noqa: BLE001  # raised again in the main thread
-                    box.append(error)
+    def record(self, action: Action, outcome: audit.Outcome, **details: Any) -> None:
+        """Write down what is done here."""
+        audit.record(self.actor, action, self.connected.name, outcome, details)
 
-            thread = threading.Thread(target=run, name="ms5ops rollout")
-            former = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-            try:
-                thread.start()
-                while thread.is_alive():
-                    thread.join(0.2)
-            finally:
-                for number, handler in former.items():
-                    signal.signal(number, handler)
-        ended = box[0]
-        if isinstance(ended, BaseException):
-            raise ended
-        return ended
-
-    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+    def _on_signal(self) -> None:
         self.interrupted = True
         narration.print("Stopping after the present transaction; once more ends it at once.")
-        self.stop.request(f"Stopped by {signal.Signals(number).name}.", self.limits.cancel_after_s)
 
 
-def open_site(environment: str | None, policy: Path | None) -> Site:
-    """Connect as the deploying role."""
-    settings = load_settings()
-    connected = connect(settings, environment, purpose="deploy")
-    wanted = load_policy(policy)
-    reading = Database(connected.database.target, "read")
-    return Site(connected, wanted, connect_server(reading, connected.schema))
+def open_desk(action: Action, environment: str | None, policy: Path | None = None, text: str | None = None) -> Desk:
+    """Connect as the deploying role, for whoever runs this if they may do that; NotAllowed otherwise.
+
+    ``text`` is a policy set in place of the file, or of the one in force.
+    """
+    service = Service.here()
+    actor = service.allow(shell.actor(), action, environment)
+    wanted, kept = policy_for(service, environment, policy) if text is None else (policy_sets.parse(text), text)
+    return Desk(service, actor, service.site(actor, environment, wanted), kept)
+
+
+def policy_for(service: Service, environment: str | None, file: Path | None) -> tuple[PolicySet, str | None]:
+    """The policy of a file, or the one in force for the environment; its text, None where that needs its folder."""
+    if file is None:
+        chosen = policy_sets.in_force(service.store, service.settings.chosen(environment))
+        return chosen.policy, chosen.text
+    policy = load_policy(file)
+    return policy, None if policy.sql_folder else file.read_text(encoding="utf-8-sig")
 
 
 def open_reading(environment: str | None, policy: Path | None) -> tuple[Connected, PolicySet]:
     """Connect as the reading role."""
-    return connect(load_settings(), environment), load_policy(policy)
+    service = Service.here()
+    return connect(service.settings, environment), policy_for(service, environment, policy)[0]
 
 
 def server_of(connected: Connected) -> Server:
     """The server of a connection."""
     return connect_server(connected.database, connected.schema)
-
-
-def reasons(**given: str | None) -> str | None:
-    """Decisions for the journal: ``no backup: REASON. outside window: REASON.``."""
-    lines = [f"{name.replace('_', ' ')}: {reason}." for name, reason in given.items() if reason]
-    return " ".join(lines) or None
-
-
-def refuse_blocking(checks: tuple[Check, ...], outside_window: str | None) -> None:
-    """RolloutError where a check failed without which nothing can be begun."""
-    for check in checks:
-        if check.name in BLOCKING and check.verdict != "passed":
-            raise RolloutError(f"{check.title}: {check.found}.", check.advice)
-        if check.name == "window" and check.verdict == "failed" and not outside_window:
-            raise RolloutError(f"The maintenance window is closed ({check.found}).", check.advice)
-
-
-def refuse_closed(site: Site, outside_window: str | None) -> None:
-    """RolloutError where the maintenance window is closed and no reason to work outside it was given."""
-    window = window_of(site.connected)
-    if window is not None and not outside_window and not window(site.server.read_at):
-        raise RolloutError(
-            f"The maintenance window is closed ({site.connected.maintenance_window}).",
-            "Wait for it, or give a reason with --outside-window.",
-        )
 
 
 def way_to_json(way: Way) -> dict[str, Any]:
@@ -206,6 +111,7 @@ def way_to_json(way: Way) -> dict[str, Any]:
         "undone": [row.operation.key for row in way.undone],
         "kept": [row.operation.key for row in way.kept],
         "losses": list(way.losses),
+        "obstacles": list(way.obstacles),
         "changed": list(way.changed),
         "needed_bytes": way.needed_bytes,
         "free_bytes": way.free_bytes,
@@ -251,6 +157,8 @@ def show_way(way: Way) -> None:
         narration.print(f"[dim]keep  {escape(row.operation.title)} (--conversions takes it back too)[/]")
     for line in way.losses:
         narration.print(f"[bold red]Does not come back:[/] {escape(line)}")
+    for line in way.obstacles:
+        narration.print(f"[bold red]In the way:[/] {escape(line)}")
     for line in way.changed:
         narration.print(f"[yellow]Changed by hand since:[/] {escape(line)}")
     if way.needed_bytes:
@@ -266,6 +174,8 @@ def show_outcome(outcome: Outcome, files: tuple[Path, Path]) -> None:
     narration.print(f"[{style}]{outcome.status.capitalize()}[/]: {counts}.")
     if outcome.reason:
         narration.print(escape(outcome.reason))
+    for warning in outcome.warnings:
+        narration.print(f"[yellow]{escape(warning)}[/]")
     for key in outcome.left if outcome.status != "rolled back" else ():
         narration.print(f"[dim]left  {escape(key)}[/]")
     if outcome.next_step:

@@ -1,0 +1,162 @@
+"""Approvals: by somebody else, for exactly this, for a time; and the gate that a change has to pass.
+
+What is approved is named by a hash: of the plan for a plan, of the way back for a rollback. What another database
+state, or another choice, would change has another hash, so an approval cannot be carried over.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from ms5ops.access.roles import Actor
+from ms5ops.control.store import ControlError, Row, Store, written
+from ms5ops.errors import NotAllowed
+from ms5ops.rollout.way import Way
+from ms5ops.units import duration_text, instant_text
+
+LONGEST_COMMENT = 2_000
+Fact = Literal["met", "waived", "not met"]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One approval, standing or not. ``subject``: what it names ("plan <id>"); ``hash``: of exactly what."""
+
+    id: int
+    subject: str
+    hash: str
+    approver: str
+    provider: str
+    comment: str
+    approved_at: datetime
+    expires_at: datetime
+    withdrawn_at: datetime | None
+    withdrawn_by: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What somebody wants to do and has to be approved: a name for people, subject, hash, and who wants it."""
+
+    name: str
+    subject: str
+    hash: str
+    author: str
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One condition of a change: ``text`` says how it stands, ``next_step`` what opens it."""
+
+    name: Literal["role", "fresh", "window", "approval", "free"]
+    title: str
+    fact: Fact
+    text: str
+    next_step: str = ""
+
+
+def approve(
+    store: Store, asked: Asked, approver: Actor, *, comment: str, now: datetime, valid_for: timedelta
+) -> Approval:
+    """Keep an approval; NotAllowed where it is the author's own, ControlError where the comment is too long."""
+    refuse_author(asked, approver)
+    if len(comment) > LONGEST_COMMENT:
+        raise ControlError(f"The comment has {len(comment):,} characters.", f"Keep it under {LONGEST_COMMENT:,}.")
+    store.change(
+        "add_approval",
+        subject=asked.subject, hash=asked.hash, approver=approver.name, provider=approver.provider,
+        comment=comment.strip(), approved_at=written(now), expires_at=written(now + valid_for),
+    )  # fmt: skip
+    return approvals(store, asked.subject)[0]
+
+
+def refuse_author(asked: Asked, approver: Actor) -> None:
+    """NotAllowed for the author, however signed in: a change is looked at by two people."""
+    if approver.name.casefold() == asked.author.casefold():
+        raise NotAllowed(
+            f"{approver.name} asks for {asked.name}, and cannot approve it.", "Ask another operator to look at it."
+        )
+
+
+def approvals(store: Store, subject: str) -> tuple[Approval, ...]:
+    """All approvals of a subject, newest first."""
+    return tuple(_approval(row) for row in store.rows("approvals", subject=subject))
+
+
+def withdraw(store: Store, subject: str, *, by: str, now: datetime) -> int:
+    """No approval of the subject stands any more; how many did."""
+    return len(store.change("withdraw_approvals", subject=subject, withdrawn_at=written(now), withdrawn_by=by))
+
+
+def approval_gate(asked: Asked, found: Sequence[Approval], *, protected: bool, now: datetime) -> Gate:
+    """Whether somebody else has approved exactly this, and still does."""
+    title = "Approved by somebody else"
+    if not protected:
+        return Gate("approval", title, "met", "not needed: the environment is not protected")
+    reasons = [_why_not(asked, one, now) for one in found]
+    for one, reason in zip(found, reasons, strict=True):
+        if reason is None:
+            left = duration_text((one.expires_at - now).total_seconds())
+            return Gate("approval", title, "met", f"by {one.approver}, for another {left}")
+    latest = next((reason for reason in reasons if reason), "nobody has approved it yet")
+    return Gate(
+        "approval",
+        title,
+        "not met",
+        latest,
+        f"Ask another operator{f' than {asked.author}' if asked.author else ''} to approve {asked.name}.",
+    )
+
+
+def window_gate(*, is_open: bool, window: str, reason: str | None) -> Gate:
+    """Whether the maintenance window is open, or a reason to work outside it was given."""
+    title = "Maintenance window"
+    if is_open:
+        return Gate("window", title, "met", "always open" if window == "always" else f"open ({window})")
+    if reason and reason.strip():
+        return Gate("window", title, "waived", f"closed ({window}); reason given: {reason.strip()}")
+    return Gate("window", title, "not met", f"closed ({window})", "Wait for it, or give a reason, which is recorded.")
+
+
+def fresh_gate(changed: Sequence[str]) -> Gate:
+    """Whether the database is as it was when the plan was made; ``changed`` says in words what is not."""
+    title = "Database unchanged since the plan"
+    if not changed:
+        return Gate("fresh", title, "met", "as it was when the plan was made")
+    return Gate("fresh", title, "not met", f"changed since: {'; '.join(changed)}", "Make the plan again.")
+
+
+def way_hash(way: Way) -> str:
+    """SHA-256 (64 hex digits) of what a rollback takes back, keeps, loses, and finds changed."""
+    values: dict[str, Any] = {
+        "deployment": str(way.deployment.id),
+        "undone": [row.operation.key for row in way.undone],
+        "kept": [row.operation.key for row in way.kept],
+        "losses": list(way.losses),
+        "changed": list(way.changed),
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
+    """Why an approval does not count, None where it does."""
+    if one.withdrawn_at is not None:
+        return f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"
+    if one.hash != asked.hash:
+        return f"{one.approver} approved something else: it has changed since"
+    if one.approver.casefold() == asked.author.casefold():
+        return f"{one.approver} cannot approve what they ask for themselves"
+    if now >= one.expires_at:
+        return f"the approval of {one.approver} expired at {instant_text(one.expires_at)}"
+    return None
+
+
+def _approval(row: Row) -> Approval:
+    instants = {
+        name: None if row[name] is None else datetime.fromisoformat(row[name])
+        for name in ("approved_at", "expires_at", "withdrawn_at")
+    }
+    return Approval(**{**row, **instants})

@@ -1,0 +1,266 @@
+"""Every protected action, for pages and command line alike: who may is asked again here, and every refusal is recorded.
+
+Nothing here, nor in the processes that it starts, loads the deploy credential before the actor was found to be allowed.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from ms5ops.access import audit
+from ms5ops.access.manage import allowed, recorded
+from ms5ops.access.roles import Action, Actor
+from ms5ops.config import Settings, load_settings
+from ms5ops.control import approvals, plans, policy_sets, runs
+from ms5ops.control.approvals import Asked, Gate
+from ms5ops.control.plans import KeptPlan
+from ms5ops.control.runs import ACTIONS, Options, Order, Run
+from ms5ops.control.site import Site, open_site
+from ms5ops.control.store import ControlError, Store, control_store
+from ms5ops.environments import Connected, connect
+from ms5ops.errors import NotAllowed, RolloutError
+from ms5ops.observe.server import connect_server
+from ms5ops.policy.document import PolicySet, load_policy
+from ms5ops.rollout import executor, journal
+from ms5ops.rollout.journal import RequestKind
+from ms5ops.rollout.plan import Plan, make_plan
+from ms5ops.rollout.precheck import window_of
+from ms5ops.rollout.records import State
+from ms5ops.rollout.state import differences, read_state, state_hash
+from ms5ops.rollout.way import Way
+
+CHANGES_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Service:
+    """The settings and the records under which actions run."""
+
+    settings: Settings
+    store: Store
+
+    @classmethod
+    def here(cls) -> "Service":
+        """Of this installation, with the settings as they are now."""
+        return cls(load_settings(), control_store())
+
+    def now(self) -> datetime:
+        """The instant by the store's clock."""
+        return self.store.now()
+
+    @cached_property
+    def approval_time(self) -> timedelta:
+        """How long an approval stands (``[access] approval_hours``)."""
+        return timedelta(hours=self.settings.access.approval_hours)
+
+    def allow(self, actor: Actor | None, action: Action, environment: str | None) -> Actor:
+        """The actor with the role of now; NotAllowed, recorded, where that may not do it."""
+        return allowed(actor, action, self.settings.chosen(environment))
+
+    # Planning -----------------------------------------------------------------------------------------------
+
+    def state(self, connected: Connected, policy: PolicySet) -> State:
+        """The state of a database now, as the reading role sees it."""
+        return read_state(connect_server(connected.database, connected.schema), policy)
+
+    def plan_now(self, connected: Connected, policy: PolicySet, phases: Collection[int] = ()) -> Plan:
+        """The plan from the state now; anybody who may read may see it."""
+        return make_plan(self.state(connected, policy), policy, phases or None)  # type: ignore[arg-type]  # 1 to 5
+
+    def keep_plan(
+        self,
+        actor: Actor | None,
+        environment: str | None,
+        *,
+        phases: Collection[int] = (),
+        comment: str = "",
+        policy_text: str | None = None,
+        shown: str | None = None,
+    ) -> KeptPlan:
+        """Plan anew and keep that, so that it can be tried, approved and applied exactly so.
+
+        ``policy_text`` None: the set in force. ``shown`` is the state hash of the plan that somebody looked at:
+        ControlError where the database has changed since.
+        """
+        author = self.allow(actor, "dry run", environment)
+        connected = connect(self.settings, environment)
+        chosen = policy_sets.in_force(self.store, connected.name)
+        text = chosen.text if policy_text is None else policy_text
+        plan = self.plan_now(connected, policy_sets.parse(text), phases)
+        if shown is not None and shown != plan.state_hash:
+            raise ControlError("The database has changed since the plan was shown.", "Look at the new plan first.")
+        with recorded(author, "dry run", connected.name, {"what": "keep a plan", "comment": comment}):
+            return plans.keep(
+                self.store, plan, environment=connected.name, author=author, comment=comment, policy_text=text,
+                policy_version=chosen.number if policy_text is None else None, now=self.now(),
+            )  # fmt: skip
+
+    # Approving ----------------------------------------------------------------------------------------------
+
+    def approve_plan(self, actor: Actor | None, kept: KeptPlan, comment: str = "") -> None:
+        """Approve exactly that plan; NotAllowed for its author, RolloutError where it no longer fits the database."""
+        approver = self.allow(actor, "approve", kept.environment)
+        self._refuse_author(self.asked(kept), approver, kept.environment)
+        changed = self.changes_since(kept)
+        if changed:
+            raise RolloutError(
+                f"The database has changed since {kept.name} was made: {'; '.join(changed)}.", "Plan anew."
+            )
+        self._approve(self.asked(kept), approver, kept.environment, comment)
+
+    def approve_rollback(self, actor: Actor | None, environment: str, asked: Asked, comment: str = "") -> None:
+        """Approve exactly that way back, for whoever asks for it."""
+        approver = self.allow(actor, "approve", environment)
+        self._approve(asked, approver, environment, comment)
+
+    def withdraw(self, actor: Actor | None, kept: KeptPlan) -> int:
+        """No approval of that plan stands any more; how many did. Its author may, and whoever may approve."""
+        action: Action = "dry run" if actor is not None and actor.name == kept.author else "approve"
+        who = self.allow(actor, action, kept.environment)
+        with recorded(who, action, kept.environment, {"what": f"withdraw the approvals of {kept.name}"}):
+            return approvals.withdraw(self.store, kept.subject, by=who.name, now=self.now())
+
+    def asked(self, kept: KeptPlan) -> Asked:
+        """What an approval of a plan is for."""
+        return Asked(kept.name, kept.subject, kept.plan_hash, kept.author)
+
+    def asked_back(self, way: Way, actor: Actor | None = None) -> Asked:
+        """What an approval of a rollback is for: exactly that way; ``actor``: who wants to start it (None: anybody)."""
+        name = f"the rollback of {way.deployment.name}"
+        subject = f"rollback {way.deployment.id}"
+        return Asked(name, subject, approvals.way_hash(way), actor.name if actor else "")
+
+    def changes_since(self, kept: KeptPlan, state: State | None = None) -> list[str]:
+        """What differs between the database (``state``, or as read now) and the state that a plan was made from."""
+        plan, text = plans.documents(self.store, kept)
+        if state is None:
+            state = self.state(connect(self.settings, kept.environment), policy_sets.parse(text))
+        if plan.database != state.database_name:
+            return [f"it was made for the database {plan.database}"]
+        return [] if state_hash(state) == plan.state_hash else differences(plan.state, state, CHANGES_NAMED)
+
+    # What a change has to pass --------------------------------------------------------------------------------
+
+    def gates(self, connected: Connected, asked: Asked | None, outside_window: str | None) -> tuple[Gate, ...]:
+        """The maintenance window, and the approval of what is asked for (None: needs none, as going on does)."""
+        window = window_of(connected)
+        found = [
+            approvals.window_gate(
+                is_open=window is None or window(self.now()),
+                window=connected.maintenance_window,
+                reason=outside_window,
+            )
+        ]
+        if asked is not None:
+            standing = approvals.approvals(self.store, asked.subject)
+            found.append(approvals.approval_gate(asked, standing, protected=connected.protected, now=self.now()))
+        return tuple(found)
+
+    def refuse_closed(
+        self, actor: Actor, action: Action, connected: Connected, asked: Asked | None, outside_window: str | None
+    ) -> None:
+        """NotAllowed, recorded, where a gate is closed."""
+        for gate in self.gates(connected, asked, outside_window):
+            if gate.fact == "not met":
+                error = NotAllowed(f"{gate.title}: {gate.text}.", gate.next_step)
+                audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
+                raise error
+
+    # Work -----------------------------------------------------------------------------------------------------
+
+    def start(self, actor: Actor | None, order: Order, *, typed: str | None = None) -> tuple[Run, bool]:
+        """Start a run in a process of its own; that run, or the one that is at work already, and whether it is new.
+
+        ``typed``: the environment's name, as somebody typed it; asked for by everything that changes the database.
+        """
+        action = ACTIONS[order.kind]
+        who = self.allow(actor, action, order.environment)
+        if order.kind in ("apply", "resume", "rollback") and typed != order.environment:
+            error = NotAllowed(
+                f"{(typed or 'nothing')[:60]!r} was typed, and the environment is {order.environment}.",
+                "Type its name.",
+            )
+            audit.record(who, action, order.environment, "refused", {"reason": error.happened})
+            raise error
+        found = runs.at_work(self.store, order.environment)
+        if found is not None:
+            return found, False
+        if order.kind in ("apply", "resume", "dry run"):
+            # The process asks again; here it is only told at once. A rollback's approval is judged by its way back.
+            connected = connect(self.settings, order.environment)
+            asked = self.asked(plans.named(self.store, order.plan or "")) if order.kind == "apply" else None
+            self.refuse_closed(who, action, connected, asked, order.options.outside_window)
+        audit.record(who, action, order.environment, "begun", about(order))
+        return runs.start(self.store, order, who)
+
+    def ask(self, actor: Actor | None, environment: str, deployment: str, kind: RequestKind) -> bool:
+        """Ask a deployment to pause or to be given up after the present operation.
+
+        True where nobody worked on it, so that it was given up at once.
+        """
+        who = self.allow(actor, "apply", environment)
+        with recorded(who, "apply", environment, {"what": f"ask to {kind}", "deployment": deployment}):
+            site = self.site(who, environment)
+            try:
+                found = journal.deployment(site.write, deployment)
+                if kind == "cancel":
+                    return executor.give_up(site.write, site.conditions(), found)
+                with site.write.session() as session:
+                    journal.ask(session, found.id, kind, site.who)
+                return False
+            finally:
+                site.close()
+
+    def site(self, allowed: Actor, environment: str | None, policy: PolicySet | None = None) -> Site:
+        """The database as the deploying role; for an actor that ``allow`` returned."""
+        return open_site(self.settings, environment, policy or load_policy(), allowed.name)
+
+    def policy_of(self, environment: str, deployment: str | None = None) -> tuple[PolicySet, str]:
+        """The policy set that a deployment was made from where that is known here, else the one in force; its text."""
+        for run in runs.latest(self.store, environment, 200) if deployment else ():
+            if run.order.plan and deployment in (run.id, run.order.deployment):
+                _, text = plans.documents(self.store, plans.named(self.store, run.order.plan))
+                return policy_sets.parse(text), text
+        chosen = policy_sets.in_force(self.store, environment)
+        return chosen.policy, chosen.text
+
+    # Policy sets ----------------------------------------------------------------------------------------------
+
+    def save_policy(self, actor: Actor | None, environment: str | None, text: str, comment: str, based_on: int) -> int:
+        """Keep a policy set as the next version; its number. ConfigError where it is none, or lint finds an error."""
+        who = self.allow(actor, "edit policies", environment)
+        details = {"what": "save a policy set", "based on": based_on, "comment": comment}
+        with recorded(who, "edit policies", self.settings.chosen(environment), details):
+            return policy_sets.save(
+                self.store, text, author=who.name, comment=comment, based_on=based_on, now=self.now()
+            )
+
+    def choose_policy(self, actor: Actor | None, environment: str | None, number: int) -> None:
+        """Plan an environment by that version from now on (0: the set that comes with ms5ops)."""
+        who = self.allow(actor, "edit policies", environment)
+        name = self.settings.chosen(environment)
+        with recorded(who, "edit policies", name, {"what": f"plan by version {number}"}):
+            policy_sets.choose(self.store, name, number, by=who.name, now=self.now())
+
+    def _approve(self, asked: Asked, approver: Actor, environment: str, comment: str) -> None:
+        self._refuse_author(asked, approver, environment)
+        with recorded(approver, "approve", environment, {"what": asked.name, "hash": asked.hash, "comment": comment}):
+            approvals.approve(
+                self.store, asked, approver, comment=comment, now=self.now(), valid_for=self.approval_time
+            )
+
+    def _refuse_author(self, asked: Asked, approver: Actor, environment: str) -> None:
+        try:
+            approvals.refuse_author(asked, approver)
+        except NotAllowed as error:
+            audit.record(approver, "approve", environment, "refused", {"what": asked.name, "reason": error.happened})
+            raise
+
+
+def about(order: Order) -> dict[str, Any]:
+    """An order for the audit log."""
+    options: Mapping[str, Any] = order.options.__dict__
+    chosen = {name: value for name, value in options.items() if value != getattr(Options(), name)}
+    return {"kind": order.kind, "plan": order.plan, "deployment": order.deployment, **chosen}

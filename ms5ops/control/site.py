@@ -1,0 +1,127 @@
+"""One database to be changed: connected as the deploying role, with the policy set, the limits and whoever does it."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from ms5ops.config import SANDBOX, Settings
+from ms5ops.database import Database
+from ms5ops.environments import Connected, connect
+from ms5ops.errors import RolloutError
+from ms5ops.observe.server import Server, connect_server
+from ms5ops.policy.document import PolicySet
+from ms5ops.queries import version_text
+from ms5ops.rollout import backup, disk
+from ms5ops.rollout import running as at_work
+from ms5ops.rollout.check import Check
+from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.journal import Who
+from ms5ops.rollout.limits import Limits
+from ms5ops.rollout.plan import Plan, make_plan
+from ms5ops.rollout.precheck import window_of
+from ms5ops.rollout.records import State
+from ms5ops.rollout.restored import Comparison, comparison
+from ms5ops.rollout.state import read_state
+
+BLOCKING = ("connection", "extension", "versions", "privileges", "hypertables")
+"""Checks without which nothing can be begun; the others are shown, and people decide."""
+
+
+@dataclass
+class Site:
+    """One database to be changed: as the deploying role, and as the reading one (or the same)."""
+
+    connected: Connected
+    policy: PolicySet
+    server: Server
+    who: Who
+    limits: Limits = field(default_factory=Limits)
+    stop: at_work.Stop = field(default_factory=at_work.Stop)
+
+    @property
+    def write(self) -> Database:
+        """The deploying role's connections."""
+        return self.connected.database
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is the embedded engine."""
+        return self.connected.name == SANDBOX
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What the server is, for the journal."""
+        return {
+            "timescaledb": f"{version_text(self.server.version)} ({self.server.edition})",
+            "postgresql": ".".join(map(str, self.server.postgres_version)),
+        }
+
+    def state(self) -> State:
+        """The state now."""
+        return read_state(connect_server(self.server.database, self.server.schema), self.policy)
+
+    def plan(self, phases: Collection[int] | None) -> Plan:
+        """The plan from the state now."""
+        return make_plan(self.state(), self.policy, phases or None)  # type: ignore[arg-type]  # the caller checked 1 to 5
+
+    @property
+    def compare(self) -> Comparison:
+        """What a rollback compares with."""
+        return comparison(self.state)
+
+    def conditions(self, outside_window: str | None = None, report: at_work.Report | None = None) -> Conditions:
+        """The conditions of a run."""
+        return Conditions(
+            who=self.who,
+            environment=self.connected.name,
+            embedded=self.embedded,
+            limits=self.limits,
+            stop=self.stop,
+            report=report or (lambda _progress: None),
+            window=None if outside_window else window_of(self.connected),
+            free_bytes=lambda: disk.free_bytes(self.connected),
+        )
+
+    def back_up(self, refused: str | None, progress: Callable[[int], None] = lambda _size: None) -> str | None:
+        """A backup where one is due, as a sentence for the journal; ``progress`` is told the bytes so far."""
+        if refused or not self.connected.protected:
+            return None
+        tables = [self.policy.qualified(one.name) for one in self.policy.active_tables]
+        made = backup.make(self.write.target, self.server.postgres_version[0], tables, progress=progress)
+        return str(made)
+
+    def close(self) -> None:
+        """Close its connections."""
+        self.connected.database.close()
+        self.server.database.close()
+
+
+def open_site(settings: Settings, environment: str | None, policy: PolicySet, actor: str | None = None) -> Site:
+    """Connect as the deploying role. Only what has checked the actor calls this."""
+    connected = connect(settings, environment, purpose="deploy")
+    reading = Database(connected.database.target, "read")
+    return Site(connected, policy, connect_server(reading, connected.schema), Who.here(actor))
+
+
+def reasons(**given: str | None) -> str | None:
+    """Decisions for the journal: ``no backup: REASON. outside window: REASON.``."""
+    lines = [f"{name.replace('_', ' ')}: {reason}." for name, reason in given.items() if reason]
+    return " ".join(lines) or None
+
+
+def refuse_blocking(checks: tuple[Check, ...], outside_window: str | None) -> None:
+    """RolloutError where a check failed without which nothing can be begun."""
+    for check in checks:
+        if check.name in BLOCKING and check.verdict != "passed":
+            raise RolloutError(f"{check.title}: {check.found}.", check.advice)
+        if check.name == "window" and check.verdict == "failed" and not outside_window:
+            raise RolloutError(f"The maintenance window is closed ({check.found}).", check.advice)
+
+
+def refuse_closed(site: Site, outside_window: str | None) -> None:
+    """RolloutError where the maintenance window is closed and no reason to work outside it was given."""
+    window = window_of(site.connected)
+    if window is not None and not outside_window and not window(site.server.read_at):
+        raise RolloutError(
+            f"The maintenance window is closed ({site.connected.maintenance_window}).",
+            "Wait for it, or give a reason with --outside-window.",
+        )

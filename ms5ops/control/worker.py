@@ -1,0 +1,225 @@
+"""What a run's own process does: ask again whether it may, check, work, check again, and write down how it ended."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from uuid import UUID
+
+from ms5ops import paths
+from ms5ops.access import audit
+from ms5ops.access.audit import Outcome as Recorded
+from ms5ops.access.manage import allowed
+from ms5ops.access.roles import Action, Actor
+from ms5ops.control import drift, plans, policy_sets, runs
+from ms5ops.control.runs import ACTIONS, Run
+from ms5ops.control.service import Service, about
+from ms5ops.control.site import Site, reasons, refuse_blocking, refuse_closed
+from ms5ops.control.supervision import supervised
+from ms5ops.environments import source_id
+from ms5ops.errors import Ms5opsError, NotAllowed
+from ms5ops.rollout import dry_run as trying
+from ms5ops.rollout import executor, journal, report
+from ms5ops.rollout import rollback as undoing
+from ms5ops.rollout.check import Check, worst
+from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.plan import check_fresh
+from ms5ops.rollout.postcheck import postchecks
+from ms5ops.rollout.precheck import prechecks
+from ms5ops.rollout.way import find_way
+from ms5ops.units import bytes_text
+
+Ended = tuple[str, str]
+"""How a run ended (one of ``runs.ENDED``), and why."""
+
+
+def work(identity: str) -> Ended:
+    """Do what a run was started for, and note how it ended. ControlError where it is not to be done (any more)."""
+    service = Service.here()
+    run = runs.claim(service.store, identity)
+    action = ACTIONS[run.order.kind]
+    runs.stage(service.store, run.id, "checking who asks")
+    actor = Actor(run.actor, "viewer", run.provider)
+    try:
+        actor = allowed(actor, action, run.order.environment)
+        ended = _WORK[run.order.kind](service, run, actor)
+    except NotAllowed as error:
+        ended = "refused", str(error)  # recorded where it was refused
+    except Ms5opsError as error:
+        ended = "failed", str(error)
+        _note(actor, action, run, "failed", str(error))
+    except BaseException as error:
+        runs.end(service.store, run.id, "failed", f"The run has a defect ({type(error).__name__}); its log tells more.")
+        _note(actor, action, run, "failed", f"a defect: {type(error).__name__}")
+        raise
+    else:
+        recorded: Recorded = "done" if ended[0] in ("done", "rolled back") else "failed"
+        _note(actor, action, run, recorded, f"{ended[0]}. {ended[1]}".strip())
+    runs.end(service.store, run.id, *ended)
+    return ended
+
+
+def _note(actor: Actor, action: Action, run: Run, outcome: Recorded, how: str) -> None:
+    audit.record(actor, action, run.order.environment, outcome, {**about(run.order), "run": run.id, "ended": how})
+
+
+def _apply(service: Service, run: Run, actor: Actor) -> Ended:
+    kept = plans.named(service.store, run.order.plan or "")
+    plan, text = plans.documents(service.store, kept)
+    site = service.site(actor, run.order.environment, policy_sets.parse(text))
+    options = run.order.options
+    runs.stage(service.store, run.id, "checking the database")
+    before = prechecks(site.connected, site.policy, plan.operations)
+    runs.keep_checks(service.store, run.id, {"before": [one.to_json() for one in before]})
+    refuse_blocking(before, options.outside_window)
+    service.refuse_closed(actor, "apply", site.connected, service.asked(kept), options.outside_window)
+    check_fresh(plan, site.state())
+
+    def backing_up(size: int) -> None:
+        runs.stage(service.store, run.id, f"making a backup: {bytes_text(size)} so far")
+
+    note = reasons(
+        plan=f"{kept.number} of {kept.author}",
+        no_backup=options.no_backup,
+        outside_window=options.outside_window,
+        backup=site.back_up(options.no_backup, backing_up),
+    )
+    runs.stage(service.store, run.id, "applying", run.id)
+    conditions = site.conditions(options.outside_window)
+    outcome = supervised(
+        site.stop,
+        site.limits,
+        lambda: executor.apply(
+            site.write,
+            plan,
+            conditions,
+            server_versions=site.versions,
+            before_state=plan.to_json()["state"],
+            note=note,
+            confirm_fresh=lambda: check_fresh(plan, site.state()),
+            identity=UUID(run.id),
+        ),
+    )
+    return conclude(service, site, outcome, policy_text=text, before=before, run=run)[0]
+
+
+def _resume(service: Service, run: Run, actor: Actor) -> Ended:
+    policy, text = service.policy_of(run.order.environment, run.order.deployment)
+    site = service.site(actor, run.order.environment, policy)
+    options = run.order.options
+    service.refuse_closed(actor, "apply", site.connected, None, options.outside_window)
+    found = journal.deployment(site.write, run.order.deployment)
+    runs.stage(service.store, run.id, "going on", str(found.id))
+    note = reasons(outside_window=options.outside_window)
+    conditions = site.conditions(options.outside_window)
+    outcome = supervised(site.stop, site.limits, lambda: executor.resume(site.write, conditions, found, note))
+    return conclude(service, site, outcome, policy_text=text, run=run)[0]
+
+
+def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
+    policy, text = service.policy_of(run.order.environment, run.order.deployment)
+    site = service.site(actor, run.order.environment, policy)
+    options = run.order.options
+    conditions = site.conditions(options.outside_window)
+    found = journal.deployment(site.write, run.order.deployment)
+    runs.stage(service.store, run.id, "looking at what will come back", str(found.id))
+    phases = options.phases or None
+    way = find_way(site.write, found, conditions, phases=phases, conversions=options.conversions)
+    asked = service.asked_back(way, actor)
+    service.refuse_closed(actor, "roll back", site.connected, asked, options.outside_window)
+    runs.stage(service.store, run.id, "rolling back", str(found.id))
+    outcome = supervised(
+        site.stop,
+        site.limits,
+        lambda: undoing.rollback(
+            site.write,
+            found,
+            conditions,
+            phases=phases,
+            conversions=options.conversions,
+            accept_loss=options.accept_loss,
+            force=options.force,
+            compare=site.compare,
+            note=reasons(outside_window=options.outside_window),
+        ),
+    )
+    return conclude(service, site, outcome, policy_text=text, run=run)[0]
+
+
+def _try(service: Service, run: Run, actor: Actor) -> Ended:
+    kept = plans.named(service.store, run.order.plan or "")
+    plan, text = plans.documents(service.store, kept)
+    site = service.site(actor, run.order.environment, policy_sets.parse(text))
+    refuse_closed(site, run.order.options.outside_window)  # its locks hold writers up as well, for seconds
+    check_fresh(plan, site.state())
+    runs.stage(service.store, run.id, "trying it in a transaction that is rolled back")
+    trial = trying.dry_run(site.write, plan.operations, embedded=site.embedded)
+    plans.keep_trial(service.store, kept, trial, by=actor.name, now=service.now())
+    if trial.failed:
+        return "failed", f"{len(trial.failed)} of {len(trial.trials)} operations fail."
+    return "done", ""
+
+
+def _measure(service: Service, run: Run, _actor: Actor) -> Ended:
+    label = run.order.options.label or ""
+    runs.stage(service.store, run.id, f"measuring: {label}")
+    command = [
+        sys.executable, "-m", "ms5ops", "benchmark", "run", "--environment", run.order.environment, "--label", label,
+    ]  # fmt: skip
+    done = subprocess.run(command, cwd=paths.PROJECT, check=False, stdin=subprocess.DEVNULL)
+    return ("done", "") if done.returncode == 0 else ("failed", "The benchmark did not end well; the log says why.")
+
+
+_WORK: dict[runs.Kind, Callable[[Service, Run, Actor], Ended]] = {
+    "dry run": _try,
+    "apply": _apply,
+    "resume": _resume,
+    "rollback": _roll_back,
+    "benchmark": _measure,
+}
+
+
+def conclude(
+    service: Service,
+    site: Site,
+    outcome: Outcome,
+    *,
+    policy_text: str | None,
+    before: Sequence[Check] = (),
+    run: Run | None = None,
+) -> tuple[Ended, tuple[Check, ...], tuple[Path, Path]]:
+    """What follows the work: the checks after it, the report, the state that drift is told from.
+
+    How it all ended, the checks, and the report's files (Markdown, HTML).
+    """
+    after: tuple[Check, ...] = ()
+    if outcome.status in ("done", "rolled back"):
+        if outcome.direction == "apply":
+            _stage(service, run, "checking the result")
+            after = postchecks(site.server, site.policy)
+        if policy_text is not None:
+            drift.remember(
+                service.store,
+                site.state(),
+                journal.deployment(site.write, outcome.deployment),
+                environment=site.connected.name,
+                source=source_id(site.connected),
+                policy_text=policy_text,
+            )
+    found = journal.deployment(site.write, outcome.deployment)
+    files = report.write(report.read_report(site.write, found, before, after))
+    if run is not None:
+        kept = {"before": before, "after": after}
+        checks = {name: [asdict(one) for one in made] for name, made in kept.items()}
+        runs.keep_checks(service.store, run.id, {**checks, "report": [str(file) for file in files]})
+    reason = outcome.reason or ""
+    if outcome.status == "done" and worst(after) == "failed":
+        failing = ", ".join(one.title for one in after if one.verdict == "failed")
+        reason = f"All is applied; a check after it failed: {failing}."
+    return (outcome.status, reason), after, files
+
+
+def _stage(service: Service, run: Run | None, text: str) -> None:
+    if run is not None:
+        runs.stage(service.store, run.id, text)

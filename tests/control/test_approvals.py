@@ -1,0 +1,97 @@
+"""By somebody else, for exactly this, for a time."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from ms5ops.access.roles import Actor
+from ms5ops.access.store import Store
+from ms5ops.control import approvals
+from ms5ops.control.approvals import Asked
+from ms5ops.control.store import ControlError
+from ms5ops.errors import NotAllowed
+from tests.control.conftest import Clock
+
+PLAN = Asked("plan 1", "plan abc", "1" * 64, "alice")
+BOB = Actor("bob", "operator")
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def store(home: Path, clock: Clock) -> Store:
+    return Store(home / "control.sqlite", "control", clock)
+
+
+def approve(store: Store, by: Actor = BOB, asked: Asked = PLAN) -> None:
+    approvals.approve(store, asked, by, comment="looked at it", now=store.now(), valid_for=DAY)
+
+
+def gate(store: Store, asked: Asked = PLAN, protected: bool = True) -> approvals.Gate:
+    found = approvals.approvals(store, asked.subject)
+    return approvals.approval_gate(asked, found, protected=protected, now=store.now())
+
+
+def test_it_opens_the_gate_until_it_expires(store: Store, clock: Clock) -> None:
+    assert (gate(store).fact, gate(store).text) == ("not met", "nobody has approved it yet")
+    assert gate(store, protected=False).fact == "met"
+    approve(store)
+    assert (gate(store).fact, gate(store).text) == ("met", "by bob, for another 1 day")
+    clock.pass_by(hours=23, minutes=59)
+    assert gate(store).fact == "met"
+    clock.pass_by(minutes=1)
+    assert gate(store).fact == "not met"
+    assert "expired" in gate(store).text
+    approve(store)
+    assert gate(store).fact == "met"
+
+
+@pytest.mark.parametrize("name", ["alice", "ALICE"])
+@pytest.mark.parametrize("provider", ["local", "oidc", "shell"])
+def test_the_author_cannot_however_signed_in(store: Store, name: str, provider: str) -> None:
+    with pytest.raises(NotAllowed, match="cannot approve it"):
+        approve(store, Actor(name, "admin", provider))
+    assert approvals.approvals(store, PLAN.subject) == ()
+
+
+def test_it_counts_for_exactly_what_was_approved(store: Store) -> None:
+    approve(store)
+    changed = Asked("plan 1", "plan abc", "2" * 64, "alice")
+    assert (gate(store, changed).fact, gate(store, changed).text) == (
+        "not met", "bob approved something else: it has changed since",
+    )  # fmt: skip
+    assert gate(store, Asked("plan 2", "plan def", "1" * 64, "alice")).text == "nobody has approved it yet"
+
+
+def test_whoever_asks_cannot_be_the_one_who_approved(store: Store) -> None:
+    """A rollback is approved before it is known who starts it."""
+    approve(store, asked=Asked("the rollback of deployment 1", "rollback 1", "3" * 64, ""))
+    own = Asked("the rollback of deployment 1", "rollback 1", "3" * 64, "bob")
+    assert gate(store, own).fact == "not met"
+    assert gate(store, Asked(own.name, own.subject, own.hash, "carol")).fact == "met"
+
+
+def test_it_can_be_withdrawn(store: Store) -> None:
+    approve(store)
+    assert approvals.withdraw(store, PLAN.subject, by="bob", now=store.now()) == 1
+    assert gate(store).text == "the approval of bob was withdrawn by bob"
+    assert approvals.withdraw(store, PLAN.subject, by="bob", now=store.now()) == 0
+
+
+def test_a_comment_has_an_end(store: Store) -> None:
+    with pytest.raises(ControlError, match="1,000,000 characters"):
+        approvals.approve(store, PLAN, BOB, comment="x" * 1_000_000, now=store.now(), valid_for=DAY)
+
+
+@pytest.mark.parametrize(
+    ("is_open", "window", "reason", "fact"),
+    [
+        (True, "always", None, "met"),
+        (True, "22:00-06:00 UTC", None, "met"),
+        (False, "22:00-06:00 UTC", None, "not met"),
+        (False, "22:00-06:00 UTC", "  ", "not met"),
+        (False, "22:00-06:00 UTC", "line stands still", "waived"),
+    ],
+)
+def test_outside_the_window_a_reason_is_needed(is_open: bool, window: str, reason: str | None, fact: str) -> None:
+    assert approvals.window_gate(is_open=is_open, window=window, reason=reason).fact == fact

@@ -193,6 +193,20 @@ DELAY_DTYPES = {
 """Start delays per job: over how many runs, in seconds, and ``on_time`` (share that started within OVERDUE_AFTER)."""
 
 
+def run_delays(runs: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
+    """The delay of each run that ``start_delays`` counts, oldest first: job_id, start, delay_s (seconds)."""
+    parts = []
+    for job in jobs:
+        own = runs[(runs["job_id"] == job.job_id) & runs["start"].notna() & (runs["origin"] == "server")]
+        delays = _delays(own.sort_values("start"), job)
+        starts = own["start"].loc[delays.index]
+        parts.append(pd.DataFrame({"job_id": job.job_id, "start": starts, "delay_s": delays}))
+    filled = [part for part in parts if len(part)]
+    if not filled:
+        return pd.DataFrame(columns=["job_id", "start", "delay_s"])
+    return pd.concat(filled, ignore_index=True).sort_values("start", kind="stable").reset_index(drop=True)
+
+
 def start_delays(runs: pd.DataFrame, jobs: Sequence[Job]) -> pd.DataFrame:
     """How late the recorded runs of each job started, latest first (``DELAY_DTYPES``).
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-import ruptures
 
 from ms5ops.benchmark.statistics import Estimate, Values, compare_levels
 
@@ -54,6 +53,8 @@ def change_points(medians: Values) -> tuple[Shift, ...]:
     """Where a series of runs' medians (oldest first, all above 0) changes its level."""
     if len(medians) < MIN_RUNS:
         return ()
+    import ruptures  # noqa: PLC0415 (half a second to load, for trends only)
+
     levels, noise = _without_outliers(np.log(medians))
     search = ruptures.KernelCPD(kernel="linear", min_size=MIN_SEGMENT).fit((levels / noise)[:, np.newaxis])
     found = [int(end) for end in search.predict(pen=2 * math.log(len(levels)))[:-1]]

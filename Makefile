@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: run setup setup-dev test check lint format performance lock clean
+.PHONY: run setup setup-dev test check lint format performance scripts lock clean
 
 run: setup
 	@$(BIN)/python -m ms5ops run $(ARGS)
@@ -47,6 +47,10 @@ format: setup-dev
 
 performance: setup-dev
 	$(BIN)/python -m tests.performance
+
+# sql/phase4 from the policy: after every change of ms5ops/policy/default.toml, of the bodies under sql/ or of a plan.
+scripts: setup
+	$(BIN)/python -m ms5ops.rollout.default_scripts
 
 lock:
 	uv pip compile -q --python-version 3.11 --universal --no-header requirements.in -o requirements.txt

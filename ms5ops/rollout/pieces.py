@@ -13,6 +13,7 @@ from ms5ops.rollout import conversion, journal
 from ms5ops.rollout.journal import OperationRow
 from ms5ops.rollout.outside import once
 from ms5ops.rollout.running import Run, holds, verify
+from ms5ops.rollout.sql_text import literal, name, split
 from ms5ops.units import instant_text
 
 FOLDER = "rollout/pieces"
@@ -36,7 +37,7 @@ def run_pieces(run: Run, row: OperationRow, *, met_again: bool) -> None:
 
 
 def _compress(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
-    schema, table = parameters["hypertable"].split(".")
+    schema, table = split(parameters["hypertable"])
     eligible = _rows(run, "eligible_chunks", schema=schema, table=table, older_than=parameters["older_than"])
     before = len(journal.pieces(run.session, run.journal.deployment, row.ordinal))
     for number, chunk in enumerate(eligible):
@@ -62,8 +63,7 @@ def compressed_chunks(run: Run, schema: str, table: str) -> list[dict[str, Any]]
 def _one_chunk(run: Run, row: OperationRow, chunk: str, *, compress: bool) -> None:
     if _is_so(run, chunk, compress):
         return
-    literal = chunk.replace("'", "''")
-    call = f"compress_chunk('{literal}', true)" if compress else f"decompress_chunk('{literal}', true)"
+    call = f"{'compress_chunk' if compress else 'decompress_chunk'}({literal(chunk)}, true)"
     try:
         run.change(row, [f"SELECT {call}"], lambda: run.journal.piece(row, chunk) if compress else None)
     except (StatementCancelled, ConnectionLost):
@@ -84,13 +84,14 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
 
     What is materialised already is not done again: TimescaleDB refreshes only what its invalidation log names.
     """
-    schema, aggregate = parameters["aggregate"].split(".")
+    schema, aggregate = split(parameters["aggregate"])
     # The instant where the plan knew one: an interval back from now would leave out what has passed since.
     bounds = {name: parameters.get(name) for name in ("not_before", "not_before_at")}
     span = _rows(run, "refresh_span", schema=schema, aggregate=aggregate, **bounds)[0]
     latest, since = span["until"], span["since"]
     if since is None:
         return  # the source has no chunk yet
+    relation = literal(f"{name(schema)}.{name(aggregate)}")
     until: datetime = latest
     while until > since:
         run.check()
@@ -98,7 +99,7 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
         once(
             run,
             row,
-            f"CALL refresh_continuous_aggregate('{schema}.{aggregate}', '{window['since'].isoformat()}'::timestamptz,"
+            f"CALL refresh_continuous_aggregate({relation}, '{window['since'].isoformat()}'::timestamptz,"
             f" '{window['overlapping'].isoformat()}'::timestamptz)",
             run.limits.retry_budget_s,
         )
@@ -132,8 +133,8 @@ def conversion_begun(run: Run, table: str) -> bool:
     """Whether an online conversion of the table was begun, so that it must be gone on with."""
     if not _rows(run, "conversions_exist")[0]["found"]:
         return False
-    schema, name = table.split(".")
-    return bool(_rows(run, "conversion_begun", schema=schema, table=name)[0]["found"])
+    schema, bare = split(table)
+    return bool(_rows(run, "conversion_begun", schema=schema, table=bare)[0]["found"])
 
 
 def conversion_limits(run: Run) -> conversion.Limits:

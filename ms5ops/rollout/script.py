@@ -8,7 +8,8 @@ from ms5ops.rollout.operation import PHASES, Operation, Phase
 from ms5ops.rollout.plan import Plan
 from ms5ops.rollout.sql_text import LOCK_TIMEOUT, literal
 
-_WIDTH = 120
+WIDTH = 120
+"""Characters in a line of comment."""
 
 
 def to_sql(plan: Plan, *, embedded: bool = False) -> str:
@@ -28,9 +29,9 @@ def to_sql(plan: Plan, *, embedded: bool = False) -> str:
         for operation in operations:
             lines += _operation(operation, embedded=embedded)
     if plan.advice:
-        lines += ["", _rule("For the administrator: not executed")]
+        lines += ["", rule("For the administrator: not executed")]
         for one in plan.advice:
-            lines += _comment(f"{one.title.removeprefix('For the administrator: ')} (now {one.actual})")
+            lines += comment_lines(f"{one.title.removeprefix('For the administrator: ')} (now {one.actual})")
             lines += [f"--     {line}" if line.startswith("--") else f"--     {line};" for line in one.statements]
     return "\n".join([*lines, ""])
 
@@ -58,7 +59,7 @@ def _head(plan: Plan) -> Iterator[str]:
     yield "--"
     yield "-- It fits the state of the database that it was planned for. Plan again for another, or after a change."
     for note in plan.notes:
-        yield from _comment(f"{note.kind}: {note.target}: {note.text}")
+        yield from comment_lines(f"{note.kind}: {note.target}: {note.text}")
     yield ""
     yield "\\set ON_ERROR_STOP on"
     yield "SET timezone = 'UTC';"
@@ -67,25 +68,26 @@ def _head(plan: Plan) -> Iterator[str]:
     yield "SET client_min_messages = warning;"
 
 
-def _rule(text: str) -> str:
-    return f"-- {text} ".ljust(_WIDTH, "-")
+def rule(text: str) -> str:
+    """A comment line across the script that heads a part of it."""
+    return f"-- {text} ".ljust(WIDTH, "-")
 
 
 def _heading(phase: Phase, *, concluded: bool) -> list[str]:
-    return ["", _rule(f"Phase {phase}: {PHASES[phase]}{', concluded' if concluded else ''}")]
+    return ["", rule(f"Phase {phase}: {PHASES[phase]}{', concluded' if concluded else ''}")]
 
 
 def _operation(one: Operation, *, embedded: bool) -> Iterator[str]:
     yield ""
-    yield from _comment(f"{one.key}: {one.title}")
-    yield from _comment(f"{one.actual} -> {one.desired}")
-    yield from _comment(f"Lock: {one.lock.mode} on {one.lock.on}, for {one.lock.duration}.{_estimate(one)}")
+    yield from comment_lines(f"{one.key}: {one.title}")
+    yield from comment_lines(f"{one.actual} -> {one.desired}")
+    yield from comment_lines(f"Lock: {one.lock.mode} on {one.lock.on}, for {one.lock.duration}.{_estimate(one)}")
     if one.destroys:
-        yield from _comment(f"THIS DESTROYS DATA: {one.destroys}")
+        yield from comment_lines(f"THIS DESTROYS DATA: {one.destroys}")
     if one.inverse.impossible:
-        yield from _comment(f"No way back: {one.inverse.impossible}")
+        yield from comment_lines(f"No way back: {one.inverse.impossible}")
     yield f"\\echo {literal(f'{one.key}: {one.title}').replace(chr(92), '/')}"
-    statements = [f"{_closed(text)};" for text in one.statements_for(embedded=embedded)]
+    statements = [f"{closed(text)};" for text in one.statements_for(embedded=embedded)]
     check = _check(one)
     if one.transactional:
         yield from ("BEGIN;", *statements, check, "COMMIT;")
@@ -112,14 +114,16 @@ def _check(one: Operation) -> str:
     )
 
 
-def _closed(text: str) -> str:
+def closed(text: str) -> str:
+    """A statement without its semicolon, where it has one."""
     return text.rstrip().removesuffix(";").rstrip()
 
 
-def _comment(text: str) -> list[str]:
+def comment_lines(text: str) -> list[str]:
+    """The text as a comment, continued lines indented."""
     words, lines, line = " ".join(text.split()).split(" "), [], "--"
     for word in words:
-        if len(line) + 1 + len(word) > _WIDTH and line not in ("--", "--  "):
+        if len(line) + 1 + len(word) > WIDTH and line not in ("--", "--  "):
             lines.append(line)
             line = "--  "
         line += f" {word}"

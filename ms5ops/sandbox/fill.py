@@ -1,7 +1,7 @@
 """Fill the embedded TimescaleDB with MS5.0's tables and telemetry, in one of the states installations are in.
 
 ``legacy``: plain tables. ``hypertables``: hypertables of 7-day chunks. ``optimised``: the scripts of
-sql/phase4 have run, the aggregates are filled and what is old enough is compressed.
+sql/phase4 have run, so that the aggregates are filled and what is old enough is compressed.
 
 A fill can be interrupted at any moment: the comment of the schema says that a fill is under way from the
 statement that creates the schema on, and what was filled only at the end.
@@ -14,24 +14,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-import sqlparse
 
 from ms5ops import paths
 from ms5ops.database import Database
 from ms5ops.errors import SandboxError
 from ms5ops.sandbox import telemetry
+from ms5ops.sandbox.scripts import GEXEC, Part, parts
 from ms5ops.sandbox.telemetry import Volume
 
 State = Literal["legacy", "hypertables", "optimised"]
 STATES: tuple[State, ...] = get_args(State)
 SCHEMA = "factory_telemetry"
 
-__all__ = ["SCHEMA", "STATES", "Filled", "Progress", "State", "Volume", "fill", "filled", "statements"]
+__all__ = ["SCHEMA", "STATES", "Filled", "Progress", "State", "Volume", "fill", "filled"]
 
 
 @dataclass(frozen=True)
@@ -123,8 +122,8 @@ class _Fill:
     legacy and hypertables load first and add foreign keys after, so that these are checked in one pass.
     optimised runs the first script of Phase 4 on the empty tables and loads straight into 1-hour chunks: that
     takes 11 s for half a million rows in 673 chunks, against 15 s for loading plain tables and converting
-    them with migrate_data (in one transaction, which takes more memory too). Compression comes before the
-    indexes, which are then built on few uncompressed chunks.
+    them with migrate_data (in one transaction, which takes more memory too). The second script compresses what is
+    old enough, so that indexes are built on few uncompressed chunks.
     """
 
     def __init__(self, database: Database, state: State, volume: Volume) -> None:
@@ -182,10 +181,8 @@ class _Fill:
             yield from self._script("schema/ms5_foreign_keys.sql", "Adding foreign keys")
             yield from self._script("phase4/phase4_01_hypertables.sql", "Phase 4, hypertables")
             yield from self._loading()
-            yield from self._script("phase4/phase4_02_compression_policies.sql", "Phase 4, compression policies")
-            for table in telemetry.TABLES:
-                yield _Step(f"Compressing {table}", _COMPRESS_SECONDS.get(table, 0.2), partial(self._compress, table))
-            yield from self._script("phase4/phase4_03_retention_policies.sql", "Phase 4, retention policies")
+            yield from self._script("phase4/phase4_02_compression_policies.sql", "Phase 4, compression")
+            yield from self._script("phase4/phase4_03_retention_policies.sql", "Phase 4, retention")
             yield from self._script("phase4/phase4_04_performance_indexes.sql", "Phase 4, indexes")
             yield from self._script("phase4/phase4_05_continuous_aggregates.sql", "Phase 4, aggregates")
         yield _Step("Gathering statistics", 0.8, self._analyze)
@@ -215,25 +212,16 @@ class _Fill:
         self._loaded += len(frame)
 
     def _script(self, name: str, label: str) -> Iterator[_Step]:
-        for statement in statements(paths.SQL / name):
-            detail, seconds = _about(statement)
-            yield _Step(f"{label}: {detail}" if detail else label, seconds, partial(self._execute, statement))
+        for part in parts(paths.SQL / name):
+            yield _Step(f"{label}: {part.title}" if part.title else label, _seconds(part), partial(self._run, part))
 
-    def _execute(self, statement: str) -> None:
-        if statement.endswith(_GEXEC):
-            made = self._database.rows(statement.removesuffix(_GEXEC))
-            self._database.execute([_for_engine(str(value)) for row in made for value in row.values()])
-        else:
-            self._database.execute(_for_engine(statement))
-
-    def _compress(self, table: str) -> None:
-        """Run the table's compression policy now, instead of waiting for the engine's scheduler."""
-        job = self._database.row(
-            "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'policy_compression'"
-            " AND hypertable_schema = :schema AND hypertable_name = :table",
-            {"schema": SCHEMA, "table": table},
-        )
-        self._database.execute(f"CALL run_job({int(job['job_id'])})")
+    def _run(self, part: Part) -> None:
+        for statement in part.statements:
+            if statement.endswith(GEXEC):
+                made = self._database.rows(statement.removesuffix(GEXEC))
+                self._database.execute([_for_engine(str(value)) for row in made for value in row.values()])
+            else:
+                self._database.execute(_for_engine(statement))
 
     def _analyze(self) -> None:
         """Row counts of tables and aggregates on the pages come from these; the engine has no autovacuum."""
@@ -253,49 +241,24 @@ _DAYS_A_BATCH = {
     "production_context_history": 28,
 }
 _SHARES = {"metric_hist": 0.84, "oee_calculations": 0.1}
-_COMPRESS_SECONDS = {"metric_hist": 9.0}
-_STEP_SECONDS = (
+_STATEMENT_SECONDS = (
     # What a statement says, and the seconds it takes; the first that fits.
     (r"CREATE INDEX .*\bON factory_telemetry\.metric_hist\b", 0.7),
+    (r"'metric_hist'.*\bcompress_chunk\(", 9.0),
+    (r"\bcompress_chunk\(", 0.2),
     (r"CALL refresh_continuous_aggregate\('factory_telemetry\.metric_hist_1min'", 6.5),
     (r"CALL refresh_continuous_aggregate\('factory_telemetry\.metric_hist_", 1.3),
     (r"CALL refresh_continuous_aggregate", 0.2),
     (r"", 0.02),
 )
-_OBJECT = re.compile(
-    r"(?:CREATE INDEX (?:IF NOT EXISTS )?(?P<index>\w+))"
-    r"|(?:CREATE MATERIALIZED VIEW (?:IF NOT EXISTS )?factory_telemetry\.(?P<view>\w+))"
-    r"|(?:(?:CALL|ALTER TABLE) .*?factory_telemetry\.(?!phase4_)(?P<table>\w+))"
-    r"|(?:CALL factory_telemetry\.phase4_\w+\('(?P<name>\w+)')",
-    re.DOTALL,
-)
 
 
-def _about(statement: str) -> tuple[str, float]:
-    """The object that a statement is about, for people, and about how many seconds it takes."""
-    found = _OBJECT.search(statement)
-    name = next(filter(None, found.groups()), "") if found else ""
-    return name, next(seconds for says, seconds in _STEP_SECONDS if re.search(says, statement, re.DOTALL))
-
-
-# Scripts ----------------------------------------------------------------------------------------------------
-
-_GEXEC = "/* gexec */"
-
-
-def statements(file: Path) -> list[str]:
-    r"""The statements of a script, without comments and semicolons, in order.
-
-    A query that psql would end with ``\gexec`` (run each value of its result as a statement) ends with
-    ``/* gexec */`` here.
-    """
-    script = re.sub(r"^\\gexec$", f"{_GEXEC};", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-    found = []
-    for piece in sqlparse.split(script, strip_semicolon=True):
-        bare = sqlparse.format(piece, strip_comments=True).strip()
-        if bare:
-            found.append(f"{bare} {_GEXEC}" if piece.endswith(_GEXEC) else bare)
-    return found
+def _seconds(part: Part) -> float:
+    """About how long a part of a script takes."""
+    return sum(
+        next(seconds for says, seconds in _STATEMENT_SECONDS if re.search(says, statement, re.DOTALL))
+        for statement in part.statements
+    )
 
 
 def _for_engine(statement: str) -> str:
@@ -401,7 +364,13 @@ def _mark(database: Database, **content: object) -> None:
 
 
 def _drop(database: Database) -> None:
-    """Drop the schema and its jobs: policies go with their hypertables, but not jobs of our own procedures."""
+    """Drop the schema with its jobs, and the database's settings that a fill or a plan has made.
+
+    Policies go with their hypertables, but not jobs of our own procedures. Where there is no sandbox nothing is done.
+    """
+    if not _schema_exists(database):
+        return
+    database.execute("DO $block$ BEGIN EXECUTE format('ALTER DATABASE %I RESET ALL', current_database()); END $block$")
     database.rows(
         "SELECT delete_job(job_id) FROM timescaledb_information.jobs WHERE proc_schema = :schema", {"schema": SCHEMA}
     )

@@ -201,8 +201,8 @@ def _incomplete(parts: Parts) -> None:
         return
     st.markdown(
         "A build that was cancelled or crashed leaves these behind. Queries that need them are slow, and "
-        "CREATE INDEX IF NOT EXISTS takes them for finished. `sql/phase4/phase4_04_performance_indexes.sql` drops and "
-        "builds its own again; for any other, copy the lines below."
+        "CREATE INDEX IF NOT EXISTS takes them for finished. `python -m ms5ops apply --phase 4` builds those of "
+        "the policy anew; for any other, copy the lines below."
     )
     show_table(review.index_frame(broken, parts.schema), BROKEN, key="incomplete_indexes")
     for one in broken:

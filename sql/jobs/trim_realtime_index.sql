@@ -4,12 +4,10 @@
 CREATE OR REPLACE PROCEDURE factory_telemetry.trim_realtime_index(job_id integer, config jsonb)
 LANGUAGE plpgsql AS $procedure$
 DECLARE
-    chunk_index regclass;
+    chunk_index text;
 BEGIN
-    -- Dropping locks the old chunk for a moment; a chunk in use is left to the next run.
-    PERFORM set_config('lock_timeout', '1s', true);
-    FOR chunk_index IN
-        SELECT own.indexrelid::regclass
+    FOREACH chunk_index IN ARRAY ARRAY(
+        SELECT own.indexrelid::regclass::text
         FROM pg_index whole
         JOIN timescaledb_information.chunks c
           ON c.hypertable_schema = 'factory_telemetry' AND c.hypertable_name = 'metric_hist'
@@ -22,13 +20,17 @@ BEGIN
           AND split_part(substring(pg_get_indexdef(own.indexrelid) FROM ' USING .*'), ' WHERE ', 1)
             = split_part(substring(pg_get_indexdef(whole.indexrelid) FROM ' USING .*'), ' WHERE ', 1)
         ORDER BY c.range_end
-        LIMIT (config ->> 'at_most')::integer
+        LIMIT (config ->> 'at_most')::integer)
     LOOP
+        -- Dropping locks the old chunk for a moment; a chunk in use is left to the next run.
+        PERFORM set_config('lock_timeout', '1s', true);
         BEGIN
-            EXECUTE format('DROP INDEX %s', chunk_index);
+            -- Retention may have dropped the chunk meanwhile.
+            EXECUTE format('DROP INDEX IF EXISTS %s', chunk_index);
         EXCEPTION WHEN lock_not_available THEN
             RAISE WARNING 'trim_realtime_index: % is in use, left to the next run', chunk_index;
         END;
+        COMMIT;  -- or the lock of each chunk would be held to the end of the run
     END LOOP;
 END
 $procedure$;

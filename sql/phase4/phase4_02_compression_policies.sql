@@ -1,72 +1,241 @@
--- Phase 4, step 2 of 5: compression settings and policies
+-- Phase 4, step 2 of 5: Compression
 --
---   psql -X -v ON_ERROR_STOP=1 -f sql/phase4/phase4_02_compression_policies.sql
+--   psql -X -f sql/phase4/phase4_02_compression_policies.sql
 --
--- May be run again: a policy with other arguments is replaced (if_not_exists would keep it, with a mere warning).
--- Segment-by and order-by apply to chunks compressed from now on. Before 2.14 the server refuses to change them while
--- compressed chunks exist; decompress these first.
--- Needs step 1. Run as the tables' owner. Nothing is compressed by this script: the jobs do that, chunk by chunk.
+-- Made by `make scripts` from ms5ops/policy/default.toml and the files it names: change those, not this one.
 --
--- The server warns that column "id" should be used for segmenting or ordering, because it is in the primary key. That is
--- known and harmless here: rows are not inserted with ids of their own choosing, so no look-up by id is needed.
+-- For the five tables as most installations have them: plain, with PRIMARY KEY (id), with rows or without. Run the five
+-- steps in order, once, as the tables' owner, in the maintenance window. TimescaleDB 2.11 or later: where versions or
+-- servers differ, the script finds out.
+--
+-- It ends at the first error; what was committed by then stays. For the rest then, and for a database in any other
+-- state, `python -m ms5ops plan --sql` writes the script that fits. `python -m ms5ops plan` says afterwards whether
+-- anything is missing.
+--
+-- Segment-by and order-by hold for chunks that are compressed from then on. What is old enough is compressed here, one
+-- commit per chunk, newest first, before the policy is made whose job would do the same beside it.
+--
+-- The server warns that column "id" should be used for segmenting or ordering, because it is in the primary key. That
+-- is known and harmless here: rows are not inserted with ids of their own choosing, so no look-up by id is needed.
 
-CREATE OR REPLACE PROCEDURE factory_telemetry.phase4_compress(
-    relation regclass, segment_by text, time_column text, compress_after interval)
-LANGUAGE plpgsql AS $procedure$
+\set ON_ERROR_STOP on
+SET timezone = 'UTC';
+-- Give up rather than queue behind a long query, with every later query queueing behind us.
+SET lock_timeout = '3s';
+SET client_min_messages = warning;
+
+-- 02.metric_hist.compression_settings ---------------------------------------------------------------------------------
+-- Switch on compression of metric_hist
+-- segment by metric_def_id, order by ts DESC
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.metric_hist, for a moment.
+\echo 'Switch on compression of metric_hist'
+BEGIN;
+ALTER TABLE factory_telemetry.metric_hist SET (timescaledb.compress,
+    timescaledb.compress_segmentby = 'metric_def_id', timescaledb.compress_orderby = 'ts DESC');
+COMMIT;
+
+-- 02.metric_hist.compress ---------------------------------------------------------------------------------------------
+-- Compress the chunks of metric_hist that are older than 7 days
+-- Lock: ACCESS EXCLUSIVE on each chunk in turn, for the end of its compression; writers to old chunks wait.
+\echo 'Compress the chunks of metric_hist that are older than 7 days'
+DO $block$
 DECLARE
-    present_segment text;
-    present_order   text;
-    job             integer;
-    present         interval;
+    chunk regclass;
 BEGIN
-    PERFORM set_config('lock_timeout', '3s', true);
-
-    -- Older servers (2.11; gone in 2.17 at the latest) want every foreign key column segmented by ("cannot be enforced with
-    -- the given compression configuration"): there, production_context_history is segmented by changed_by as well.
-    IF (SELECT regexp_match(extversion, '^(\d+)\.(\d+)')::integer[] < ARRAY[2, 17]
-        FROM pg_extension WHERE extname = 'timescaledb') THEN
-        SELECT concat_ws(', ', segment_by, string_agg(a.attname, ', ' ORDER BY a.attnum)) INTO segment_by
-        FROM pg_attribute a
-        WHERE a.attrelid = relation AND a.attname <> ALL (string_to_array(segment_by, ', '))
-          AND EXISTS (SELECT FROM pg_constraint c
-                      WHERE c.conrelid = relation AND c.contype = 'f' AND a.attnum = ANY (c.conkey));
-    END IF;
-
-    SELECT string_agg(s.attname, ', ' ORDER BY s.segmentby_column_index) FILTER (WHERE s.segmentby_column_index IS NOT NULL),
-           string_agg(s.attname || CASE WHEN s.orderby_asc THEN '' ELSE ' DESC' END, ', ' ORDER BY s.orderby_column_index)
-               FILTER (WHERE s.orderby_column_index IS NOT NULL)
-    INTO present_segment, present_order
-    FROM timescaledb_information.compression_settings s
-    WHERE format('%I.%I', s.hypertable_schema, s.hypertable_name)::regclass = relation;
-
-    IF (present_segment, present_order) IS DISTINCT FROM (segment_by, time_column || ' DESC') THEN
-        EXECUTE format('ALTER TABLE %s SET (timescaledb.compress, timescaledb.compress_segmentby = %L, '
-                       'timescaledb.compress_orderby = %L)', relation, segment_by, time_column || ' DESC');
-    END IF;
-
-    SELECT j.job_id, (j.config ->> 'compress_after')::interval INTO job, present
-    FROM timescaledb_information.jobs j
-    WHERE j.proc_name = 'policy_compression'
-      AND format('%I.%I', j.hypertable_schema, j.hypertable_name)::regclass = relation;
-
-    IF job IS NOT NULL AND present IS DISTINCT FROM compress_after THEN
-        PERFORM remove_compression_policy(relation);
-        RAISE NOTICE '%: compression after % replaces %', relation, compress_after, present;
-        job := NULL;
-    END IF;
-    IF job IS NULL THEN
-        job := add_compression_policy(relation, compress_after);
-    END IF;
-    PERFORM alter_job(job, schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours',
-                      retry_period => INTERVAL '1 hour', scheduled => true);
+    FOR chunk IN SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
+        FROM timescaledb_information.chunks c WHERE c.hypertable_schema = 'factory_telemetry'
+        AND c.hypertable_name = 'metric_hist' AND c.range_end < now() - INTERVAL '7 days' AND NOT c.is_compressed
+        ORDER BY c.range_start DESC
+    LOOP
+        PERFORM compress_chunk(chunk, true);
+        COMMIT;
+    END LOOP;
 END
-$procedure$;
+$block$;
 
---                                      table                                           segment by                 time column         compress after
-CALL factory_telemetry.phase4_compress('factory_telemetry.metric_hist',                'metric_def_id',           'ts',               INTERVAL '7 days');
-CALL factory_telemetry.phase4_compress('factory_telemetry.oee_calculations',           'line_id, equipment_code', 'calculation_time', INTERVAL '7 days');
-CALL factory_telemetry.phase4_compress('factory_telemetry.energy_consumption',         'equipment_code',          'consumption_time', INTERVAL '14 days');
-CALL factory_telemetry.phase4_compress('factory_telemetry.production_kpis',            'line_id',                 'created_at',       INTERVAL '7 days');
-CALL factory_telemetry.phase4_compress('factory_telemetry.production_context_history', 'equipment_code',          'changed_at',       INTERVAL '30 days');
+-- 02.metric_hist.compression_policy -----------------------------------------------------------------------------------
+-- Compress metric_hist after 7 days
+-- compress_after 7 days, every 12 hours
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_compression_policy('factory_telemetry.metric_hist', if_exists => true);
+\echo 'Compress metric_hist after 7 days'
+BEGIN;
+SELECT alter_job(add_compression_policy('factory_telemetry.metric_hist', compress_after => INTERVAL '7 days'),
+    schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours', max_retries => -1,
+    retry_period => INTERVAL '1 hour', scheduled => true);
+COMMIT;
 
-DROP PROCEDURE factory_telemetry.phase4_compress(regclass, text, text, interval);
+-- 02.oee_calculations.compression_settings ----------------------------------------------------------------------------
+-- Switch on compression of oee_calculations
+-- segment by line_id, equipment_code, order by calculation_time DESC
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.oee_calculations, for a moment.
+\echo 'Switch on compression of oee_calculations'
+BEGIN;
+ALTER TABLE factory_telemetry.oee_calculations SET (timescaledb.compress,
+    timescaledb.compress_segmentby = 'line_id, equipment_code', timescaledb.compress_orderby = 'calculation_time DESC');
+COMMIT;
+
+-- 02.oee_calculations.compress ----------------------------------------------------------------------------------------
+-- Compress the chunks of oee_calculations that are older than 7 days
+-- Lock: ACCESS EXCLUSIVE on each chunk in turn, for the end of its compression; writers to old chunks wait.
+\echo 'Compress the chunks of oee_calculations that are older than 7 days'
+DO $block$
+DECLARE
+    chunk regclass;
+BEGIN
+    FOR chunk IN SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
+        FROM timescaledb_information.chunks c WHERE c.hypertable_schema = 'factory_telemetry'
+        AND c.hypertable_name = 'oee_calculations' AND c.range_end < now() - INTERVAL '7 days' AND NOT c.is_compressed
+        ORDER BY c.range_start DESC
+    LOOP
+        PERFORM compress_chunk(chunk, true);
+        COMMIT;
+    END LOOP;
+END
+$block$;
+
+-- 02.oee_calculations.compression_policy ------------------------------------------------------------------------------
+-- Compress oee_calculations after 7 days
+-- compress_after 7 days, every 12 hours
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_compression_policy('factory_telemetry.oee_calculations', if_exists => true);
+\echo 'Compress oee_calculations after 7 days'
+BEGIN;
+SELECT alter_job(add_compression_policy('factory_telemetry.oee_calculations', compress_after => INTERVAL '7 days'),
+    schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours', max_retries => -1,
+    retry_period => INTERVAL '1 hour', scheduled => true);
+COMMIT;
+
+-- 02.energy_consumption.compression_settings --------------------------------------------------------------------------
+-- Switch on compression of energy_consumption
+-- segment by equipment_code, order by consumption_time DESC
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.energy_consumption, for a moment.
+\echo 'Switch on compression of energy_consumption'
+BEGIN;
+ALTER TABLE factory_telemetry.energy_consumption SET (timescaledb.compress,
+    timescaledb.compress_segmentby = 'equipment_code', timescaledb.compress_orderby = 'consumption_time DESC');
+COMMIT;
+
+-- 02.energy_consumption.compress --------------------------------------------------------------------------------------
+-- Compress the chunks of energy_consumption that are older than 14 days
+-- Lock: ACCESS EXCLUSIVE on each chunk in turn, for the end of its compression; writers to old chunks wait.
+\echo 'Compress the chunks of energy_consumption that are older than 14 days'
+DO $block$
+DECLARE
+    chunk regclass;
+BEGIN
+    FOR chunk IN SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
+        FROM timescaledb_information.chunks c WHERE c.hypertable_schema = 'factory_telemetry'
+        AND c.hypertable_name = 'energy_consumption' AND c.range_end < now() - INTERVAL '14 days'
+        AND NOT c.is_compressed ORDER BY c.range_start DESC
+    LOOP
+        PERFORM compress_chunk(chunk, true);
+        COMMIT;
+    END LOOP;
+END
+$block$;
+
+-- 02.energy_consumption.compression_policy ----------------------------------------------------------------------------
+-- Compress energy_consumption after 14 days
+-- compress_after 14 days, every 12 hours
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_compression_policy('factory_telemetry.energy_consumption', if_exists => true);
+\echo 'Compress energy_consumption after 14 days'
+BEGIN;
+SELECT alter_job(add_compression_policy('factory_telemetry.energy_consumption',
+    compress_after => INTERVAL '14 days'), schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours',
+    max_retries => -1, retry_period => INTERVAL '1 hour', scheduled => true);
+COMMIT;
+
+-- 02.production_kpis.compression_settings -----------------------------------------------------------------------------
+-- Switch on compression of production_kpis
+-- segment by line_id, order by created_at DESC
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.production_kpis, for a moment.
+\echo 'Switch on compression of production_kpis'
+BEGIN;
+ALTER TABLE factory_telemetry.production_kpis SET (timescaledb.compress,
+    timescaledb.compress_segmentby = 'line_id', timescaledb.compress_orderby = 'created_at DESC');
+COMMIT;
+
+-- 02.production_kpis.compress -----------------------------------------------------------------------------------------
+-- Compress the chunks of production_kpis that are older than 7 days
+-- Lock: ACCESS EXCLUSIVE on each chunk in turn, for the end of its compression; writers to old chunks wait.
+\echo 'Compress the chunks of production_kpis that are older than 7 days'
+DO $block$
+DECLARE
+    chunk regclass;
+BEGIN
+    FOR chunk IN SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
+        FROM timescaledb_information.chunks c WHERE c.hypertable_schema = 'factory_telemetry'
+        AND c.hypertable_name = 'production_kpis' AND c.range_end < now() - INTERVAL '7 days' AND NOT c.is_compressed
+        ORDER BY c.range_start DESC
+    LOOP
+        PERFORM compress_chunk(chunk, true);
+        COMMIT;
+    END LOOP;
+END
+$block$;
+
+-- 02.production_kpis.compression_policy -------------------------------------------------------------------------------
+-- Compress production_kpis after 7 days
+-- compress_after 7 days, every 12 hours
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_compression_policy('factory_telemetry.production_kpis', if_exists => true);
+\echo 'Compress production_kpis after 7 days'
+BEGIN;
+SELECT alter_job(add_compression_policy('factory_telemetry.production_kpis', compress_after => INTERVAL '7 days'),
+    schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours', max_retries => -1,
+    retry_period => INTERVAL '1 hour', scheduled => true);
+COMMIT;
+
+-- 02.production_context_history.compression_settings ------------------------------------------------------------------
+-- Switch on compression of production_context_history
+-- segment by equipment_code, order by changed_at DESC
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.production_context_history, for a moment.
+\echo 'Switch on compression of production_context_history'
+BEGIN;
+DO $block$
+BEGIN
+    IF (SELECT regexp_match(e.extversion, '^(\d+)\.(\d+)')::integer[] FROM pg_extension e
+        WHERE e.extname = 'timescaledb') < ARRAY[2, 17] THEN
+        ALTER TABLE factory_telemetry.production_context_history SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'equipment_code, changed_by',
+            timescaledb.compress_orderby = 'changed_at DESC');
+    ELSE
+        ALTER TABLE factory_telemetry.production_context_history SET (timescaledb.compress,
+            timescaledb.compress_segmentby = 'equipment_code', timescaledb.compress_orderby = 'changed_at DESC');
+    END IF;
+END
+$block$;
+COMMIT;
+
+-- 02.production_context_history.compress ------------------------------------------------------------------------------
+-- Compress the chunks of production_context_history that are older than 30 days
+-- Lock: ACCESS EXCLUSIVE on each chunk in turn, for the end of its compression; writers to old chunks wait.
+\echo 'Compress the chunks of production_context_history that are older than 30 days'
+DO $block$
+DECLARE
+    chunk regclass;
+BEGIN
+    FOR chunk IN SELECT format('%I.%I', c.chunk_schema, c.chunk_name)::regclass
+        FROM timescaledb_information.chunks c WHERE c.hypertable_schema = 'factory_telemetry'
+        AND c.hypertable_name = 'production_context_history' AND c.range_end < now() - INTERVAL '30 days'
+        AND NOT c.is_compressed ORDER BY c.range_start DESC
+    LOOP
+        PERFORM compress_chunk(chunk, true);
+        COMMIT;
+    END LOOP;
+END
+$block$;
+
+-- 02.production_context_history.compression_policy --------------------------------------------------------------------
+-- Compress production_context_history after 30 days
+-- compress_after 30 days, every 12 hours
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_compression_policy('factory_telemetry.production_context_history', if_exists => true);
+\echo 'Compress production_context_history after 30 days'
+BEGIN;
+SELECT alter_job(add_compression_policy('factory_telemetry.production_context_history',
+    compress_after => INTERVAL '30 days'), schedule_interval => INTERVAL '12 hours', max_runtime => INTERVAL '4 hours',
+    max_retries => -1, retry_period => INTERVAL '1 hour', scheduled => true);
+COMMIT;

@@ -1,54 +1,36 @@
--- Phase 4, step 3 of 5: retention policies, and the view that shows what they do
+-- Phase 4, step 3 of 5: Retention
 --
---   psql -X -v ON_ERROR_STOP=1 -f sql/phase4/phase4_03_retention_policies.sql
+--   psql -X -f sql/phase4/phase4_03_retention_policies.sql
+--
+-- Made by `make scripts` from ms5ops/policy/default.toml and the files it names: change those, not this one.
+--
+-- For the five tables as most installations have them: plain, with PRIMARY KEY (id), with rows or without. Run the five
+-- steps in order, once, as the tables' owner, in the maintenance window. TimescaleDB 2.11 or later: where versions or
+-- servers differ, the script finds out.
+--
+-- It ends at the first error; what was committed by then stays. For the rest then, and for a database in any other
+-- state, `python -m ms5ops plan --sql` writes the script that fits. `python -m ms5ops plan` says afterwards whether
+-- anything is missing.
 --
 -- THIS DELETES DATA, later and for good: chunks whose newest row is older than the period are dropped. The first run is
--- at 02:00 UTC, at least a day away, so that step 5 has carried the old rows into the aggregates by then. Aggregates have
--- no retention of their own here: they stay.
--- May be run again: a policy with another period is replaced. Needs step 1. Run as the tables' owner.
+-- at least a day away, so that step 5 has carried the old rows into the aggregates by then: run that today. The
+-- aggregates have no retention of their own, they stay.
 
-CREATE OR REPLACE PROCEDURE factory_telemetry.phase4_retain(relation regclass, keep_for interval, first_run timestamptz)
-LANGUAGE plpgsql AS $procedure$
-DECLARE
-    job     integer;
-    present interval;
-BEGIN
-    PERFORM set_config('lock_timeout', '3s', true);
+\set ON_ERROR_STOP on
+SET timezone = 'UTC';
+-- Give up rather than queue behind a long query, with every later query queueing behind us.
+SET lock_timeout = '3s';
+SET client_min_messages = warning;
 
-    SELECT j.job_id, (j.config ->> 'drop_after')::interval INTO job, present
-    FROM timescaledb_information.jobs j
-    WHERE j.proc_name = 'policy_retention'
-      AND format('%I.%I', j.hypertable_schema, j.hypertable_name)::regclass = relation;
-
-    IF job IS NOT NULL AND present IS DISTINCT FROM keep_for THEN
-        PERFORM remove_retention_policy(relation);
-        RAISE NOTICE '%: retention of % replaces %', relation, keep_for, present;
-        job := NULL;
-    END IF;
-    IF job IS NULL THEN
-        -- With initial_start the schedule is fixed: it stays off-peak and does not drift by each run's duration.
-        job := add_retention_policy(relation, keep_for, schedule_interval => INTERVAL '1 day', initial_start => first_run);
-    END IF;
-    PERFORM alter_job(job, schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour',
-                      retry_period => INTERVAL '6 hours', scheduled => true);
-END
-$procedure$;
-
--- Ten minutes apart: dropping chunks locks the tables that foreign keys point to.
---                                    table                                           keep for             first run
-CALL factory_telemetry.phase4_retain('factory_telemetry.metric_hist',                INTERVAL '90 days',  date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:00');
-CALL factory_telemetry.phase4_retain('factory_telemetry.oee_calculations',           INTERVAL '365 days', date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:10');
-CALL factory_telemetry.phase4_retain('factory_telemetry.energy_consumption',         INTERVAL '365 days', date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:20');
-CALL factory_telemetry.phase4_retain('factory_telemetry.production_kpis',            INTERVAL '365 days', date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:30');
-CALL factory_telemetry.phase4_retain('factory_telemetry.production_context_history', INTERVAL '730 days', date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:40');
-
-DROP PROCEDURE factory_telemetry.phase4_retain(regclass, interval, timestamptz);
-
--- Dropped, not replaced: CREATE OR REPLACE VIEW refuses when an earlier version had other columns.
-DROP VIEW IF EXISTS factory_telemetry.v_retention_status;
-
--- One row per hypertable of MS5.0. Sizes: uncompressed chunks as they are now, compressed ones as recorded when they were
--- compressed (reading each live costs a second or more with thousands of chunks). Times are NULL before the first run.
+-- 03.v_retention_status.view ------------------------------------------------------------------------------------------
+-- Create the view v_retention_status
+-- One row per hypertable of MS5.0. Sizes: uncompressed chunks as they are now, compressed ones as recorded when they
+--   were compressed (reading each live costs a second or more with thousands of chunks). Times are NULL before the
+--   first run.
+-- Lock: ACCESS EXCLUSIVE on factory_telemetry.v_retention_status, for a moment.
+-- Undo: DROP VIEW factory_telemetry.v_retention_status;
+\echo 'Create the view v_retention_status'
+BEGIN;
 CREATE VIEW factory_telemetry.v_retention_status AS
 WITH retention AS (
     SELECT j.hypertable_schema, j.hypertable_name, j.job_id, (j.config ->> 'drop_after')::interval AS retention_period,
@@ -86,6 +68,76 @@ LEFT JOIN compressed z USING (hypertable_schema, hypertable_name)
 WHERE h.hypertable_schema = 'factory_telemetry'
 GROUP BY h.hypertable_schema, h.hypertable_name, r.job_id, r.retention_period, r.scheduled, r.next_start,
          r.last_run_started_at, r.last_successful_finish, r.last_run_status;
-
 COMMENT ON VIEW factory_telemetry.v_retention_status IS
     'Retention per hypertable: period, next and last run, chunks, chunks due to be dropped, size';
+COMMIT;
+
+-- 03.production_kpis.retention_policy ---------------------------------------------------------------------------------
+-- Drop rows of production_kpis after 365 days
+-- drop_after 365 days, every 1 day, from 02:30 UTC, the first run 2 days ahead
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- THIS DESTROYS DATA: rows of factory_telemetry.production_kpis older than 365 days, from its first run on.
+-- Undo: SELECT remove_retention_policy('factory_telemetry.production_kpis', if_exists => true);
+\echo 'Drop rows of production_kpis after 365 days'
+BEGIN;
+SELECT alter_job(add_retention_policy('factory_telemetry.production_kpis', drop_after => INTERVAL '365 days',
+    initial_start => date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:30:00'),
+    schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour', max_retries => -1,
+    retry_period => INTERVAL '6 hours', scheduled => true);
+COMMIT;
+
+-- 03.production_context_history.retention_policy ----------------------------------------------------------------------
+-- Drop rows of production_context_history after 730 days
+-- drop_after 730 days, every 1 day, from 02:40 UTC, the first run 2 days ahead
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- THIS DESTROYS DATA: rows of factory_telemetry.production_context_history older than 730 days, from its first run on.
+-- Undo: SELECT remove_retention_policy('factory_telemetry.production_context_history', if_exists => true);
+\echo 'Drop rows of production_context_history after 730 days'
+BEGIN;
+SELECT alter_job(add_retention_policy('factory_telemetry.production_context_history',
+    drop_after => INTERVAL '730 days', initial_start => date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:40:00'),
+    schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour', max_retries => -1,
+    retry_period => INTERVAL '6 hours', scheduled => true);
+COMMIT;
+
+-- 03.metric_hist.retention_policy -------------------------------------------------------------------------------------
+-- Drop rows of metric_hist after 90 days
+-- drop_after 90 days, every 1 day, from 02:00 UTC, the first run 2 days ahead
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- THIS DESTROYS DATA: rows of factory_telemetry.metric_hist older than 90 days, from its first run on.
+-- Undo: SELECT remove_retention_policy('factory_telemetry.metric_hist', if_exists => true);
+\echo 'Drop rows of metric_hist after 90 days'
+BEGIN;
+SELECT alter_job(add_retention_policy('factory_telemetry.metric_hist', drop_after => INTERVAL '90 days',
+    initial_start => date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:00:00'),
+    schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour', max_retries => -1,
+    retry_period => INTERVAL '6 hours', scheduled => true);
+COMMIT;
+
+-- 03.oee_calculations.retention_policy --------------------------------------------------------------------------------
+-- Drop rows of oee_calculations after 365 days
+-- drop_after 365 days, every 1 day, from 02:10 UTC, the first run 2 days ahead
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- THIS DESTROYS DATA: rows of factory_telemetry.oee_calculations older than 365 days, from its first run on.
+-- Undo: SELECT remove_retention_policy('factory_telemetry.oee_calculations', if_exists => true);
+\echo 'Drop rows of oee_calculations after 365 days'
+BEGIN;
+SELECT alter_job(add_retention_policy('factory_telemetry.oee_calculations', drop_after => INTERVAL '365 days',
+    initial_start => date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:10:00'),
+    schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour', max_retries => -1,
+    retry_period => INTERVAL '6 hours', scheduled => true);
+COMMIT;
+
+-- 03.energy_consumption.retention_policy ------------------------------------------------------------------------------
+-- Drop rows of energy_consumption after 365 days
+-- drop_after 365 days, every 1 day, from 02:20 UTC, the first run 2 days ahead
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- THIS DESTROYS DATA: rows of factory_telemetry.energy_consumption older than 365 days, from its first run on.
+-- Undo: SELECT remove_retention_policy('factory_telemetry.energy_consumption', if_exists => true);
+\echo 'Drop rows of energy_consumption after 365 days'
+BEGIN;
+SELECT alter_job(add_retention_policy('factory_telemetry.energy_consumption', drop_after => INTERVAL '365 days',
+    initial_start => date_trunc('day', now(), 'UTC') + INTERVAL '2 days 02:20:00'),
+    schedule_interval => INTERVAL '1 day', max_runtime => INTERVAL '1 hour', max_retries => -1,
+    retry_period => INTERVAL '6 hours', scheduled => true);
+COMMIT;

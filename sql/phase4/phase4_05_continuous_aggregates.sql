@@ -1,26 +1,50 @@
--- Phase 4, step 5 of 5: continuous aggregates, their first filling and their refresh policies
+-- Phase 4, step 5 of 5: Continuous aggregates
 --
---   psql -X -v ON_ERROR_STOP=1 -f sql/phase4/phase4_05_continuous_aggregates.sql
+--   psql -X -f sql/phase4/phase4_05_continuous_aggregates.sql
 --
--- Outside a transaction (a refresh cannot run inside one). May be run again: aggregates that exist are kept as they are, and
--- are then refreshed only as far back as their policy reaches; policies with other arguments are replaced.
--- Needs step 1. Run as the tables' owner. The first filling reads all raw data once: minutes for tens of millions of rows.
+-- Made by `make scripts` from ms5ops/policy/default.toml and the files it names: change those, not this one.
+--
+-- For the five tables as most installations have them: plain, with PRIMARY KEY (id), with rows or without. Run the five
+-- steps in order, once, as the tables' owner, in the maintenance window. TimescaleDB 2.11 or later: where versions or
+-- servers differ, the script finds out.
+--
+-- It ends at the first error; what was committed by then stays. For the rest then, and for a database in any other
+-- state, `python -m ms5ops plan --sql` writes the script that fits. `python -m ms5ops plan` says afterwards whether
+-- anything is missing.
 --
 --   metric_hist        -> metric_hist_1min -> metric_hist_1hour -> metric_hist_1day
 --                      -> metric_hist_1hour_percentiles
 --   oee_calculations   -> oee_hourly       -> oee_daily         -> oee_weekly
 --   energy_consumption -> energy_hourly    -> energy_daily
 --
--- Buckets are in UTC; weeks begin on Monday. Each level carries what combines exactly (count, sum, sum of squares, min, max,
--- last) and derives the mean and the standard deviation from these: an average of averages would be wrong wherever buckets
--- hold unequal counts. Percentiles do not combine at all, so they are taken from the raw samples, at the hour.
+-- Outside a transaction where a refresh is: it cannot run inside one. The first filling reads all raw rows once:
+-- minutes for tens of millions. It goes bottom up and before the policies, whose jobs would run into it.
 --
--- Every aggregate has materialized_only = false: what the policy has not reached yet is computed when it is read.
+-- Buckets are in UTC; weeks begin on Monday. Each level carries what combines exactly (count, sum, sum of squares, min,
+-- max, last) and derives the mean and the standard deviation from these: an average of averages would be wrong wherever
+-- buckets hold unequal counts. Percentiles do not combine at all, so they are taken from the raw samples, at the hour.
+--
+-- Every aggregate has materialized_only = false: what the policy has not reached yet is computed when it is read. Two
+-- rules hold for each refresh policy: start_offset + schedule_interval stays within the retention of the source (a
+-- window that reaches past dropped chunks would erase what was aggregated from them), and start_offset - end_offset
+-- covers at least two buckets, or the server refuses it. Rows that arrive later than start_offset stay out until
+-- someone refreshes that span by hand.
 
--- metric_hist ---------------------------------------------------------------------------------------------------------
--- "value" is the sample as a number (REAL or INT metrics). TEXT and JSON metrics count as samples only.
+\set ON_ERROR_STOP on
+SET timezone = 'UTC';
+-- Give up rather than queue behind a long query, with every later query queueing behind us.
+SET lock_timeout = '3s';
+SET client_min_messages = warning;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.metric_hist_1min
+-- 05.metric_hist_1min.create ------------------------------------------------------------------------------------------
+-- Create metric_hist_1min
+-- Samples per metric and minute. A value is the sample as a number (REAL or INT metrics); TEXT and JSON metrics count
+--   as samples only. Read from metric_hist, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.metric_hist, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.metric_hist_1min;
+\echo 'Create metric_hist_1min'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.metric_hist_1min
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT metric_def_id,
        time_bucket(INTERVAL '1 minute', ts)                               AS bucket,
@@ -40,8 +64,28 @@ SELECT metric_def_id,
 FROM factory_telemetry.metric_hist
 GROUP BY metric_def_id, time_bucket(INTERVAL '1 minute', ts)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'metric_hist_1min'), INTERVAL '1 day');
+COMMIT;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.metric_hist_1hour
+-- 05.metric_hist_1min.refresh -----------------------------------------------------------------------------------------
+-- Fill metric_hist_1min
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.metric_hist_1min, for each piece; readers and
+--   writers go on.
+\echo 'Fill metric_hist_1min'
+CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1min', NULL, now() - INTERVAL '1 minute');
+
+-- 05.metric_hist_1hour.create -----------------------------------------------------------------------------------------
+-- Create metric_hist_1hour
+-- Samples per metric and hour, combined from the minutes: mean and standard deviation are derived from count, sum and
+--   sum of squares. Read from metric_hist_1min, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.metric_hist_1min, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.metric_hist_1hour;
+\echo 'Create metric_hist_1hour'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.metric_hist_1hour
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT metric_def_id,
        time_bucket(INTERVAL '1 hour', bucket)                             AS bucket,
@@ -63,8 +107,28 @@ SELECT metric_def_id,
 FROM factory_telemetry.metric_hist_1min
 GROUP BY metric_def_id, time_bucket(INTERVAL '1 hour', bucket)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'metric_hist_1hour'), INTERVAL '30 days');
+COMMIT;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.metric_hist_1day
+-- 05.metric_hist_1hour.refresh ----------------------------------------------------------------------------------------
+-- Fill metric_hist_1hour
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.metric_hist_1hour, for each piece; readers and
+--   writers go on.
+\echo 'Fill metric_hist_1hour'
+CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1hour', NULL, now() - INTERVAL '1 hour');
+
+-- 05.metric_hist_1day.create ------------------------------------------------------------------------------------------
+-- Create metric_hist_1day
+-- Samples per metric and day (UTC), combined from the hours: mean and standard deviation are derived from count, sum
+--   and sum of squares. Read from metric_hist_1hour, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.metric_hist_1hour, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.metric_hist_1day;
+\echo 'Create metric_hist_1day'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.metric_hist_1day
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT metric_def_id,
        time_bucket(INTERVAL '1 day', bucket)                              AS bucket,
@@ -85,9 +149,28 @@ SELECT metric_def_id,
 FROM factory_telemetry.metric_hist_1hour
 GROUP BY metric_def_id, time_bucket(INTERVAL '1 day', bucket)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'metric_hist_1day'), INTERVAL '365 days');
+COMMIT;
 
--- From the raw samples. The p95 of a day is not the p95 of its hours: for other spans ask metric_hist itself.
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.metric_hist_1hour_percentiles
+-- 05.metric_hist_1day.refresh -----------------------------------------------------------------------------------------
+-- Fill metric_hist_1day
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.metric_hist_1day, for each piece; readers and
+--   writers go on.
+\echo 'Fill metric_hist_1day'
+CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1day', NULL, now() - INTERVAL '1 day');
+
+-- 05.metric_hist_1hour_percentiles.create -----------------------------------------------------------------------------
+-- Create metric_hist_1hour_percentiles
+-- Percentiles per metric and hour, from the raw samples: the p95 of a day is not the p95 of its hours, so other spans
+--   ask metric_hist itself. Read from metric_hist, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.metric_hist, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.metric_hist_1hour_percentiles;
+\echo 'Create metric_hist_1hour_percentiles'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.metric_hist_1hour_percentiles
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT metric_def_id,
        time_bucket(INTERVAL '1 hour', ts)                                                   AS bucket,
@@ -99,12 +182,29 @@ FROM factory_telemetry.metric_hist
 WHERE value_real IS NOT NULL OR value_int IS NOT NULL
 GROUP BY metric_def_id, time_bucket(INTERVAL '1 hour', ts)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'metric_hist_1hour_percentiles'), INTERVAL '30 days');
+COMMIT;
 
--- oee_calculations ----------------------------------------------------------------------------------------------------
--- Means are over the calculations of a bucket. A measure can be NULL (no parts, so no quality), hence a count for each.
--- Sums are taken in double precision: summed as real they would lose digits.
+-- 05.metric_hist_1hour_percentiles.refresh ----------------------------------------------------------------------------
+-- Fill metric_hist_1hour_percentiles
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.metric_hist_1hour_percentiles, for each piece;
+--   readers and writers go on.
+\echo 'Fill metric_hist_1hour_percentiles'
+CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1hour_percentiles', NULL,
+    now() - INTERVAL '1 hour');
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.oee_hourly
+-- 05.oee_hourly.create ------------------------------------------------------------------------------------------------
+-- Create oee_hourly
+-- OEE per line, equipment and hour. A measure can be NULL (no parts, so no quality), hence a count for each; sums in
+--   double precision, as real they would lose digits. Read from oee_calculations, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.oee_calculations, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.oee_hourly;
+\echo 'Create oee_hourly'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.oee_hourly
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT line_id,
        equipment_code,
@@ -138,8 +238,28 @@ SELECT line_id,
 FROM factory_telemetry.oee_calculations
 GROUP BY line_id, equipment_code, time_bucket(INTERVAL '1 hour', calculation_time)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'oee_hourly'), INTERVAL '30 days');
+COMMIT;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.oee_daily
+-- 05.oee_hourly.refresh -----------------------------------------------------------------------------------------------
+-- Fill oee_hourly
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.oee_hourly, for each piece; readers and writers go
+--   on.
+\echo 'Fill oee_hourly'
+CALL refresh_continuous_aggregate('factory_telemetry.oee_hourly', NULL, now() - INTERVAL '1 hour');
+
+-- 05.oee_daily.create -------------------------------------------------------------------------------------------------
+-- Create oee_daily
+-- OEE per line, equipment and day (UTC), combined from the hours; means are over the calculations of the day. Read from
+--   oee_hourly, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.oee_hourly, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.oee_daily;
+\echo 'Create oee_daily'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.oee_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT line_id,
        equipment_code,
@@ -173,8 +293,28 @@ SELECT line_id,
 FROM factory_telemetry.oee_hourly
 GROUP BY line_id, equipment_code, time_bucket(INTERVAL '1 day', bucket)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'oee_daily'), INTERVAL '365 days');
+COMMIT;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.oee_weekly
+-- 05.oee_daily.refresh ------------------------------------------------------------------------------------------------
+-- Fill oee_daily
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.oee_daily, for each piece; readers and writers go
+--   on.
+\echo 'Fill oee_daily'
+CALL refresh_continuous_aggregate('factory_telemetry.oee_daily', NULL, now() - INTERVAL '1 day');
+
+-- 05.oee_weekly.create ------------------------------------------------------------------------------------------------
+-- Create oee_weekly
+-- OEE per line, equipment and week (from Monday, UTC), combined from the days; means are over the calculations of the
+--   week. Read from oee_daily, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.oee_daily, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.oee_weekly;
+\echo 'Create oee_weekly'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.oee_weekly
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT line_id,
        equipment_code,
@@ -208,11 +348,28 @@ SELECT line_id,
 FROM factory_telemetry.oee_daily
 GROUP BY line_id, equipment_code, time_bucket(INTERVAL '7 days', bucket)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'oee_weekly'), INTERVAL '365 days');
+COMMIT;
 
--- energy_consumption --------------------------------------------------------------------------------------------------
--- Peak demand is the highest reading. The mean power factor is over readings, not weighted by energy.
+-- 05.oee_weekly.refresh -----------------------------------------------------------------------------------------------
+-- Fill oee_weekly
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.oee_weekly, for each piece; readers and writers go
+--   on.
+\echo 'Fill oee_weekly'
+CALL refresh_continuous_aggregate('factory_telemetry.oee_weekly', NULL, now() - INTERVAL '7 days');
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.energy_hourly
+-- 05.energy_hourly.create ---------------------------------------------------------------------------------------------
+-- Create energy_hourly
+-- Energy per meter and hour. Peak demand is the highest reading; the mean power factor is over readings, not weighted
+--   by energy. Read from energy_consumption, still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.energy_consumption, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.energy_hourly;
+\echo 'Create energy_hourly'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.energy_hourly
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT equipment_code,
        time_bucket(INTERVAL '1 hour', consumption_time)                   AS bucket,
@@ -232,8 +389,28 @@ SELECT equipment_code,
 FROM factory_telemetry.energy_consumption
 GROUP BY equipment_code, time_bucket(INTERVAL '1 hour', consumption_time)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'energy_hourly'), INTERVAL '30 days');
+COMMIT;
 
-CREATE MATERIALIZED VIEW IF NOT EXISTS factory_telemetry.energy_daily
+-- 05.energy_hourly.refresh --------------------------------------------------------------------------------------------
+-- Fill energy_hourly
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.energy_hourly, for each piece; readers and writers
+--   go on.
+\echo 'Fill energy_hourly'
+CALL refresh_continuous_aggregate('factory_telemetry.energy_hourly', NULL, now() - INTERVAL '1 hour');
+
+-- 05.energy_daily.create ----------------------------------------------------------------------------------------------
+-- Create energy_daily
+-- Energy per meter and day (UTC), combined from the hours. Peak demand is the highest reading. Read from energy_hourly,
+--   still empty.
+-- Lock: SHARE ROW EXCLUSIVE on factory_telemetry.energy_hourly, for a moment.
+-- Undo: DROP MATERIALIZED VIEW factory_telemetry.energy_daily;
+\echo 'Create energy_daily'
+BEGIN;
+CREATE MATERIALIZED VIEW factory_telemetry.energy_daily
 WITH (timescaledb.continuous, timescaledb.materialized_only = false) AS
 SELECT equipment_code,
        time_bucket(INTERVAL '1 day', bucket)                                          AS bucket,
@@ -253,115 +430,124 @@ SELECT equipment_code,
 FROM factory_telemetry.energy_hourly
 GROUP BY equipment_code, time_bucket(INTERVAL '1 day', bucket)
 WITH NO DATA;
+SELECT set_chunk_time_interval((SELECT format('%I.%I', a.materialization_hypertable_schema,
+    a.materialization_hypertable_name)::regclass FROM timescaledb_information.continuous_aggregates a
+    WHERE a.view_schema = 'factory_telemetry' AND a.view_name = 'energy_daily'), INTERVAL '365 days');
+COMMIT;
 
--- Chunks of the aggregates --------------------------------------------------------------------------------------------
--- By default ten times the source's: ten hours for metric_hist_1min, so 876 chunks a year. These hold some ten thousand to a
--- million rows each. Set before the first filling; later it would apply to future chunks only. By way of the materialised
--- hypertable, because before 2.12 set_chunk_time_interval does not take the aggregate's name.
+-- 05.energy_daily.refresh ---------------------------------------------------------------------------------------------
+-- Fill energy_daily
+-- filled from the beginning, newest first
+-- Lock: ROW EXCLUSIVE on the materialised rows of factory_telemetry.energy_daily, for each piece; readers and writers
+--   go on.
+\echo 'Fill energy_daily'
+CALL refresh_continuous_aggregate('factory_telemetry.energy_daily', NULL, now() - INTERVAL '1 day');
 
-SELECT a.view_name, want.chunk_interval,
-       set_chunk_time_interval(format('%I.%I', a.materialization_hypertable_schema, a.materialization_hypertable_name)::regclass,
-                               want.chunk_interval)
-FROM timescaledb_information.continuous_aggregates a
-JOIN (VALUES ('metric_hist_1min',              INTERVAL '1 day'),
-             ('metric_hist_1hour',             INTERVAL '30 days'),
-             ('metric_hist_1hour_percentiles', INTERVAL '30 days'),
-             ('metric_hist_1day',              INTERVAL '365 days'),
-             ('oee_hourly',                    INTERVAL '30 days'),
-             ('oee_daily',                     INTERVAL '365 days'),
-             ('oee_weekly',                    INTERVAL '365 days'),
-             ('energy_hourly',                 INTERVAL '30 days'),
-             ('energy_daily',                  INTERVAL '365 days')) AS want(view_name, chunk_interval) USING (view_name)
-WHERE a.view_schema = 'factory_telemetry';
+-- 05.metric_hist_1min.refresh_policy ----------------------------------------------------------------------------------
+-- Refresh metric_hist_1min from 3 days ago every 1 minute
+-- start_offset 3 days, end_offset 1 minute, every 1 minute
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.metric_hist_1min', if_exists => true);
+\echo 'Refresh metric_hist_1min from 3 days ago every 1 minute'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.metric_hist_1min',
+    start_offset => INTERVAL '3 days', end_offset => INTERVAL '1 minute', schedule_interval => INTERVAL '1 minute'),
+    schedule_interval => INTERVAL '1 minute', scheduled => true);
+COMMIT;
 
--- First filling -------------------------------------------------------------------------------------------------------
--- Bottom up, and before the policies, which would run into it. An aggregate that holds data already is refreshed only as far
--- back as its policy reaches: once retention has dropped raw chunks, a full refresh would DELETE what was aggregated from them.
+-- 05.metric_hist_1hour.refresh_policy ---------------------------------------------------------------------------------
+-- Refresh metric_hist_1hour from 7 days ago every 10 minutes
+-- start_offset 7 days, end_offset 1 hour, every 10 minutes
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.metric_hist_1hour', if_exists => true);
+\echo 'Refresh metric_hist_1hour from 7 days ago every 10 minutes'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.metric_hist_1hour',
+    start_offset => INTERVAL '7 days', end_offset => INTERVAL '1 hour', schedule_interval => INTERVAL '10 minutes'),
+    schedule_interval => INTERVAL '10 minutes', scheduled => true);
+COMMIT;
 
-CREATE OR REPLACE FUNCTION factory_telemetry.phase4_refresh_from(aggregate name, policy_start_offset interval)
-RETURNS timestamptz LANGUAGE sql STABLE AS $function$
-    SELECT CASE WHEN EXISTS (
-        SELECT FROM timescaledb_information.continuous_aggregates a
-        JOIN timescaledb_information.chunks c
-          ON c.hypertable_schema = a.materialization_hypertable_schema
-         AND c.hypertable_name = a.materialization_hypertable_name
-        WHERE a.view_schema = 'factory_telemetry' AND a.view_name = aggregate)
-    THEN now() - policy_start_offset END;               -- NULL: from the beginning
-$function$;
+-- 05.metric_hist_1day.refresh_policy ----------------------------------------------------------------------------------
+-- Refresh metric_hist_1day from 30 days ago every 1 hour
+-- start_offset 30 days, end_offset 1 day, every 1 hour
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.metric_hist_1day', if_exists => true);
+\echo 'Refresh metric_hist_1day from 30 days ago every 1 hour'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.metric_hist_1day',
+    start_offset => INTERVAL '30 days', end_offset => INTERVAL '1 day', schedule_interval => INTERVAL '1 hour'),
+    schedule_interval => INTERVAL '1 hour', scheduled => true);
+COMMIT;
 
-CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1min',
-    factory_telemetry.phase4_refresh_from('metric_hist_1min', INTERVAL '3 days'), now() - INTERVAL '1 minute');
-CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1hour',
-    factory_telemetry.phase4_refresh_from('metric_hist_1hour', INTERVAL '7 days'), now() - INTERVAL '1 hour');
-CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1day',
-    factory_telemetry.phase4_refresh_from('metric_hist_1day', INTERVAL '30 days'), now() - INTERVAL '1 day');
-CALL refresh_continuous_aggregate('factory_telemetry.metric_hist_1hour_percentiles',
-    factory_telemetry.phase4_refresh_from('metric_hist_1hour_percentiles', INTERVAL '7 days'), now() - INTERVAL '1 hour');
-CALL refresh_continuous_aggregate('factory_telemetry.oee_hourly',
-    factory_telemetry.phase4_refresh_from('oee_hourly', INTERVAL '7 days'), now() - INTERVAL '1 hour');
-CALL refresh_continuous_aggregate('factory_telemetry.oee_daily',
-    factory_telemetry.phase4_refresh_from('oee_daily', INTERVAL '30 days'), now() - INTERVAL '1 day');
-CALL refresh_continuous_aggregate('factory_telemetry.oee_weekly',
-    factory_telemetry.phase4_refresh_from('oee_weekly', INTERVAL '56 days'), now() - INTERVAL '7 days');
-CALL refresh_continuous_aggregate('factory_telemetry.energy_hourly',
-    factory_telemetry.phase4_refresh_from('energy_hourly', INTERVAL '7 days'), now() - INTERVAL '1 hour');
-CALL refresh_continuous_aggregate('factory_telemetry.energy_daily',
-    factory_telemetry.phase4_refresh_from('energy_daily', INTERVAL '30 days'), now() - INTERVAL '1 day');
+-- 05.metric_hist_1hour_percentiles.refresh_policy ---------------------------------------------------------------------
+-- Refresh metric_hist_1hour_percentiles from 7 days ago every 10 minutes
+-- start_offset 7 days, end_offset 1 hour, every 10 minutes
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.metric_hist_1hour_percentiles', if_exists =>
+--   true);
+\echo 'Refresh metric_hist_1hour_percentiles from 7 days ago every 10 minutes'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.metric_hist_1hour_percentiles',
+    start_offset => INTERVAL '7 days', end_offset => INTERVAL '1 hour', schedule_interval => INTERVAL '10 minutes'),
+    schedule_interval => INTERVAL '10 minutes', scheduled => true);
+COMMIT;
 
-DROP FUNCTION factory_telemetry.phase4_refresh_from(name, interval);
+-- 05.oee_hourly.refresh_policy ----------------------------------------------------------------------------------------
+-- Refresh oee_hourly from 7 days ago every 10 minutes
+-- start_offset 7 days, end_offset 1 hour, every 10 minutes
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.oee_hourly', if_exists => true);
+\echo 'Refresh oee_hourly from 7 days ago every 10 minutes'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.oee_hourly', start_offset => INTERVAL '7 days',
+    end_offset => INTERVAL '1 hour', schedule_interval => INTERVAL '10 minutes'),
+    schedule_interval => INTERVAL '10 minutes', scheduled => true);
+COMMIT;
 
--- Refresh policies ----------------------------------------------------------------------------------------------------
--- Two rules hold for every line of the table below:
---   start_offset + schedule_interval <= the retention period of the source (90 days for metric_hist, 365 days for
---     oee_calculations and energy_consumption; the aggregates in between keep everything). A window that reaches past
---     dropped chunks would erase what was aggregated from them;
---   start_offset - end_offset covers at least two buckets, or the server refuses the policy.
--- Samples that arrive later than start_offset stay out of the aggregate until someone refreshes that span by hand.
+-- 05.oee_daily.refresh_policy -----------------------------------------------------------------------------------------
+-- Refresh oee_daily from 30 days ago every 1 hour
+-- start_offset 30 days, end_offset 1 day, every 1 hour
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.oee_daily', if_exists => true);
+\echo 'Refresh oee_daily from 30 days ago every 1 hour'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.oee_daily', start_offset => INTERVAL '30 days',
+    end_offset => INTERVAL '1 day', schedule_interval => INTERVAL '1 hour'), schedule_interval => INTERVAL '1 hour',
+    scheduled => true);
+COMMIT;
 
-CREATE OR REPLACE PROCEDURE factory_telemetry.phase4_refresh_policy(
-    aggregate name, start_offset interval, end_offset interval, schedule_interval interval)
-LANGUAGE plpgsql AS $procedure$
-DECLARE
-    relation regclass := format('factory_telemetry.%I', aggregate)::regclass;
-    job      record;
-BEGIN
-    -- The jobs view names the aggregate or its materialised hypertable, depending on the version.
-    SELECT j.job_id, j.schedule_interval, j.config INTO job
-    FROM timescaledb_information.jobs j
-    JOIN timescaledb_information.continuous_aggregates a
-      ON (j.hypertable_schema, j.hypertable_name) IN ((a.view_schema, a.view_name),
-             (a.materialization_hypertable_schema, a.materialization_hypertable_name))
-    WHERE j.proc_name = 'policy_refresh_continuous_aggregate'
-      AND a.view_schema = 'factory_telemetry' AND a.view_name = aggregate;
+-- 05.oee_weekly.refresh_policy ----------------------------------------------------------------------------------------
+-- Refresh oee_weekly from 56 days ago every 1 hour
+-- start_offset 56 days, end_offset 7 days, every 1 hour
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.oee_weekly', if_exists => true);
+\echo 'Refresh oee_weekly from 56 days ago every 1 hour'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.oee_weekly',
+    start_offset => INTERVAL '56 days', end_offset => INTERVAL '7 days', schedule_interval => INTERVAL '1 hour'),
+    schedule_interval => INTERVAL '1 hour', scheduled => true);
+COMMIT;
 
-    IF FOUND AND ((job.config ->> 'start_offset')::interval, (job.config ->> 'end_offset')::interval, job.schedule_interval)
-                 IS DISTINCT FROM (start_offset, end_offset, schedule_interval) THEN
-        PERFORM remove_continuous_aggregate_policy(relation);
-        RAISE NOTICE '%: another refresh policy is replaced: % every %', aggregate, job.config, job.schedule_interval;
-        job.job_id := NULL;
-    END IF;
-    IF job.job_id IS NULL THEN
-        PERFORM add_continuous_aggregate_policy(relation, start_offset => start_offset, end_offset => end_offset,
-                                                schedule_interval => schedule_interval);
-    ELSE
-        PERFORM alter_job(job.job_id, scheduled => true);
-    END IF;
-END
-$procedure$;
+-- 05.energy_hourly.refresh_policy -------------------------------------------------------------------------------------
+-- Refresh energy_hourly from 7 days ago every 10 minutes
+-- start_offset 7 days, end_offset 1 hour, every 10 minutes
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.energy_hourly', if_exists => true);
+\echo 'Refresh energy_hourly from 7 days ago every 10 minutes'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.energy_hourly',
+    start_offset => INTERVAL '7 days', end_offset => INTERVAL '1 hour', schedule_interval => INTERVAL '10 minutes'),
+    schedule_interval => INTERVAL '10 minutes', scheduled => true);
+COMMIT;
 
---                                            aggregate                         start offset        end offset           every
-CALL factory_telemetry.phase4_refresh_policy('metric_hist_1min',               INTERVAL '3 days',  INTERVAL '1 minute', INTERVAL '1 minute');
-CALL factory_telemetry.phase4_refresh_policy('metric_hist_1hour',              INTERVAL '7 days',  INTERVAL '1 hour',   INTERVAL '10 minutes');
-CALL factory_telemetry.phase4_refresh_policy('metric_hist_1day',               INTERVAL '30 days', INTERVAL '1 day',    INTERVAL '1 hour');
-CALL factory_telemetry.phase4_refresh_policy('metric_hist_1hour_percentiles',  INTERVAL '7 days',  INTERVAL '1 hour',   INTERVAL '10 minutes');
-CALL factory_telemetry.phase4_refresh_policy('oee_hourly',                     INTERVAL '7 days',  INTERVAL '1 hour',   INTERVAL '10 minutes');
-CALL factory_telemetry.phase4_refresh_policy('oee_daily',                      INTERVAL '30 days', INTERVAL '1 day',    INTERVAL '1 hour');
-CALL factory_telemetry.phase4_refresh_policy('oee_weekly',                     INTERVAL '56 days', INTERVAL '7 days',   INTERVAL '1 hour');
-CALL factory_telemetry.phase4_refresh_policy('energy_hourly',                  INTERVAL '7 days',  INTERVAL '1 hour',   INTERVAL '10 minutes');
-CALL factory_telemetry.phase4_refresh_policy('energy_daily',                   INTERVAL '30 days', INTERVAL '1 day',    INTERVAL '1 hour');
-
--- The aggregates themselves are neither compressed nor dropped. Where metric_hist_1min grows too large:
---   ALTER MATERIALIZED VIEW factory_telemetry.metric_hist_1min SET (timescaledb.compress = true);
---   SELECT add_compression_policy('factory_telemetry.metric_hist_1min', compress_after => INTERVAL '30 days');
-
-DROP PROCEDURE factory_telemetry.phase4_refresh_policy(name, interval, interval, interval);
+-- 05.energy_daily.refresh_policy --------------------------------------------------------------------------------------
+-- Refresh energy_daily from 30 days ago every 1 hour
+-- start_offset 30 days, end_offset 1 day, every 1 hour
+-- Lock: ROW EXCLUSIVE on TimescaleDB's table of jobs, for a moment.
+-- Undo: SELECT remove_continuous_aggregate_policy('factory_telemetry.energy_daily', if_exists => true);
+\echo 'Refresh energy_daily from 30 days ago every 1 hour'
+BEGIN;
+SELECT alter_job(add_continuous_aggregate_policy('factory_telemetry.energy_daily',
+    start_offset => INTERVAL '30 days', end_offset => INTERVAL '1 day', schedule_interval => INTERVAL '1 hour'),
+    schedule_interval => INTERVAL '1 hour', scheduled => true);
+COMMIT;

@@ -9,7 +9,8 @@ import pytest
 
 from ms5ops.database import Database, Target
 from ms5ops.observe.server import Server, connect_server
-from ms5ops.sandbox import fill, process
+from ms5ops.sandbox import process
+from ms5ops.sandbox.scripts import statements
 from tests.conftest import NATIVE, native_targets
 
 AWKWARD = Path(__file__).parent / "awkward.sql"
@@ -17,7 +18,7 @@ AWKWARD = Path(__file__).parent / "awkward.sql"
 
 def load_awkward(database: Database) -> None:
     """Run awkward.sql, statement by statement: some cannot run inside a transaction."""
-    for statement in fill.statements(AWKWARD):
+    for statement in statements(AWKWARD):
         database.execute(statement)
 
 

@@ -17,7 +17,7 @@ from ms5ops.rollout.conversion import ConversionRefused, Limits
 from ms5ops.rollout.conversion_definition import chunkwise
 from ms5ops.rollout.conversion_names import suffixed
 from ms5ops.sandbox import process
-from ms5ops.sandbox.fill import statements
+from ms5ops.sandbox.scripts import statements
 
 TABLES = {
     "metric_hist": ("ts", "1 hour"),

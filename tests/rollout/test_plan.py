@@ -18,7 +18,6 @@ from ms5ops.rollout.state import differences, read_state, state_hash
 from tests.conftest import Sandboxes
 from tests.rollout.planning import POLICY, Planned, altered, engine, keys
 
-DATABASE_SETTINGS = {"01.database.random_page_cost", "01.database.max_parallel_workers_per_gather", "01.database.jit"}
 TABLES = [table.name for table in POLICY.active_tables]
 
 
@@ -71,14 +70,11 @@ def test_a_plan_reaches_the_policy_and_its_inverses_lead_back(found: Planned) ->
         assert found.writing.row(f"SELECT count(*) AS n FROM {POLICY.qualified(name)}")["n"] == count
 
 
-def test_what_the_scripts_of_phase_4_left_differs_in_the_settings_alone(optimised: State) -> None:
+def test_where_the_scripts_of_phase_4_have_run_nothing_is_to_do(optimised: State) -> None:
     plan = make_plan(optimised, POLICY)
-    assert {*keys(plan)} == DATABASE_SETTINGS, "sql/phase4 only advises these"
+    assert keys(plan) == []
     assert plan.notes == ()
     assert {one.target for one in plan.advice} >= {"max_locks_per_transaction"}
-    assert make_plan(replace(optimised, database_settings={
-        "random_page_cost": "1.1", "max_parallel_workers_per_gather": "4", "jit": "off",
-    }), POLICY).is_empty  # fmt: skip
 
 
 def test_each_operation_carries_all_that_an_executor_needs(legacy: State, hypertables: State) -> None:
@@ -240,7 +236,7 @@ def test_retention_names_what_is_due_already(hypertables: State) -> None:
 def test_a_policy_that_says_never_removes_the_job(optimised: State) -> None:
     never = altered(tables={"production_kpis": {"drop_after": None}})
     plan = make_plan(optimised, never)
-    assert {*keys(plan)} - DATABASE_SETTINGS == {"03.production_kpis.retention_policy"}
+    assert {*keys(plan)} == {"03.production_kpis.retention_policy"}
     assert _operation(plan, "03.production_kpis.retention_policy").kind == "remove_job"
 
 
@@ -252,7 +248,7 @@ def test_a_policy_with_other_values_alters_what_is_there(optimised: State) -> No
     )
     plan = make_plan(optimised, other)
     twinless = {"04.idx_oee_below_target.index"}  # its twin is of the policy that the state was read with
-    assert {*keys(plan)} - DATABASE_SETTINGS - twinless == {
+    assert {*keys(plan)} - twinless == {
         "01.metric_hist.chunk_interval",
         "02.metric_hist.compression_policy",
         "05.oee_daily.refresh_policy",

@@ -1,11 +1,8 @@
 """Filling a real embedded engine: the three states, what Phase 4 makes of it, and starting afresh."""
 
 import json
-import os
 import re
-import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,9 +10,10 @@ import pandas as pd
 import pytest
 
 from ms5ops import paths
-from ms5ops.database import Database, Target
+from ms5ops.database import Database
 from ms5ops.errors import SandboxError
 from ms5ops.sandbox import fill, process, telemetry
+from ms5ops.sandbox.scripts import parts, statements
 from tests.conftest import Sandboxes
 
 MATRIX = pd.DataFrame(
@@ -346,8 +344,9 @@ def test_an_interrupted_fill_is_seen_and_made_afresh(own: Database) -> None:
     left = own.row("""
         SELECT (SELECT count(*) FROM timescaledb_information.jobs WHERE job_id >= 1000) AS jobs,
                (SELECT count(*) FROM _timescaledb_catalog.continuous_agg) AS aggregates,
-               (SELECT count(*) FROM _timescaledb_catalog.hypertable) AS hypertables""")
-    assert left == {"jobs": 0, "aggregates": 0, "hypertables": 5}
+               (SELECT count(*) FROM _timescaledb_catalog.hypertable) AS hypertables,
+               (SELECT count(*) FROM pg_db_role_setting WHERE setrole = 0) AS settings""")
+    assert left == {"jobs": 0, "aggregates": 0, "hypertables": 5, "settings": 0}
 
 
 def test_a_fill_never_touches_a_schema_that_is_not_its_own(own: Database) -> None:
@@ -374,75 +373,27 @@ SCRIPTS = sorted((paths.SQL / "phase4").glob("*.sql"))
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_scripts_split_into_whole_statements(script: Path) -> None:
-    found = fill.statements(script)
-    first_words = {re.match(r"\w+", statement)[0] for statement in found if re.match(r"\w+", statement)}  # type: ignore[index]
-    assert first_words <= {"CREATE", "CALL", "SELECT", "DROP", "ALTER", "COMMENT", "DO"}
-    text = script.read_text()
-    for word in ("CREATE OR REPLACE PROCEDURE", "CREATE INDEX IF NOT EXISTS", "CREATE MATERIALIZED VIEW"):
-        assert sum(statement.startswith(word) for statement in found) == len(
-            re.findall(rf"^{word}", text, re.MULTILINE)
-        )
+    text, found = script.read_text(), parts(script)
+    assert [part.title for part in found if part.title] == [
+        title.replace("''", "'") for title in re.findall(r"^\\echo '(.*)'$", text, re.MULTILINE)
+    ]
+    whole = statements(script)
+    first_words = {re.match(r"\w+", statement)[0] for statement in whole if re.match(r"\w+", statement)}  # type: ignore[index]
+    assert first_words <= {"CREATE", "CALL", "SELECT", "LOCK", "ALTER", "COMMENT", "DO"}
+    joined = "\n".join(whole)
+    for word in ("CREATE OR REPLACE PROCEDURE", "CREATE INDEX", "CREATE MATERIALIZED VIEW", "SELECT alter_job"):
+        assert len(re.findall(rf"^{word}", joined, re.MULTILINE)) == len(re.findall(rf"^{word}", text, re.MULTILINE))
+    assert not any(re.fullmatch(r"BEGIN|COMMIT|\\.*", statement) for statement in whole)
+    locking = [statement for statement in whole if statement.startswith("LOCK TABLE")]
+    assert all("create_hypertable" in statement for statement in locking), "a transaction is one text"
+    assert len(locking) == (5 if "_01_" in script.name else 0)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_scripts_avoid_the_known_mistakes(script: Path) -> None:
-    for statement in fill.statements(script):
-        assert not re.search(r"\bCONCURRENTLY\b|\bWITH DATA\b|compression_stats\s+WHERE", statement)
+    for statement in statements(script):
+        assert not re.search(r"\bCONCURRENTLY\b|\bWITH DATA\b|compression_stats\s+WHERE|if_not_exists", statement)
         if statement.startswith("CREATE INDEX"):
             assert not re.search(r"\bnow\(\)", statement, re.IGNORECASE)
         for missing in ("consumption_kwh", "peak_power_kw", "shift_name", "old_operator", "downtime_minutes"):
             assert not re.search(rf"\b{missing}\b", statement)
-
-
-@pytest.mark.native
-@pytest.mark.parametrize("found_as", ["legacy", "hypertables"])
-def test_scripts_run_twice_with_psql_on_a_server(native: Target, found_as: str) -> None:
-    version = Database(native).row("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")["extversion"]
-    own = replace(native, database=f"c_test_phase4_{os.getpid()}_{found_as}")
-    server, database = Database(native, "write"), Database(own, "write")
-    server.execute(f"CREATE DATABASE {own.database}")
-    try:
-        database.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
-        database.close()  # the extension's library is loaded when a session begins
-        fill.fill(database, found_as, fill.Volume(rows=6_000, days=9), lambda _progress: None)  # type: ignore[arg-type]
-        for script in SCRIPTS * 2:
-            done = subprocess.run(
-                ["psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", str(script)],
-                env={
-                    **os.environ,
-                    "PGHOST": own.host,
-                    "PGPORT": str(own.port),
-                    "PGDATABASE": own.database,
-                    "PGUSER": own.user,
-                    "PGPASSWORD": own.password.get_secret_value() if own.password else "",
-                },
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == 0, (script.name, done.stderr[-2000:])
-        counts = database.row(r"""
-            SELECT (SELECT count(*) FROM timescaledb_information.hypertables
-                    WHERE hypertable_schema = 'factory_telemetry') AS hypertables,
-                   (SELECT count(*) FROM timescaledb_information.jobs
-                    WHERE proc_name = 'policy_compression') AS compress,
-                   (SELECT count(*) FROM timescaledb_information.jobs WHERE proc_name = 'policy_retention') AS retain,
-                   (SELECT count(*) FROM timescaledb_information.jobs
-                    WHERE proc_name = 'policy_refresh_continuous_aggregate') AS refresh,
-                   (SELECT count(*) FROM pg_indexes WHERE schemaname = 'factory_telemetry'
-                    AND indexname LIKE 'idx\_%') AS indexes,
-                   (SELECT count(*) FROM factory_telemetry.v_retention_status) AS retained,
-                   (SELECT sum(sample_count)::int FROM factory_telemetry.metric_hist_1day) AS aggregated,
-                   (SELECT count(*)::int FROM factory_telemetry.metric_hist) AS raw""")
-        assert counts.pop("aggregated") == counts.pop("raw")
-        assert counts == {
-            "hypertables": 5, "compress": 5, "retain": 5, "refresh": 9, "indexes": 15, "retained": 5,
-        }  # fmt: skip
-        usage = database.frame("SELECT * FROM factory_telemetry.v_index_usage").set_index("index_name")
-        chunks = database.row("""
-            SELECT count(*) AS n FROM timescaledb_information.chunks WHERE hypertable_name = 'metric_hist'""")["n"]
-        assert usage.chunk_indexes["idx_metric_hist_metric_ts_desc"] == chunks
-    finally:
-        database.close()
-        server.execute(f"DROP DATABASE {own.database} WITH (FORCE)")
-        server.close()

@@ -22,7 +22,7 @@ SETTINGS_FREE_FROM = (2, 14, 0)
 
 FOREIGN_KEYS_FREE_FROM = (2, 17, 0)
 """Before, each column with a foreign key had to segment ("cannot be enforced with the given compression
-configuration"). Tried: 2.11.2 refuses, 2.23 does not; the bound is sql/phase4's."""
+configuration"). Tried: 2.11.2 refuses, 2.23 does not; in between, the bound is the latest that it can be."""
 
 
 def compression(state: State, policy: PolicySet) -> Draft:

@@ -88,8 +88,7 @@ def _index(state: State, policy: PolicySet, wanted: IndexPolicy, draft: Draft) -
 
 def _build(state: State, policy: PolicySet, wanted: IndexPolicy, actual: IndexState | None) -> Operation:
     table, schema = policy.qualified(wanted.table), state.schema
-    cut_off = state.now.replace(minute=0, second=0, microsecond=0) - (wanted.window or timedelta())
-    body = index_body(policy, wanted, cut_off.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00"))
+    body = index_body(policy, wanted, cut_off(state, wanted))
     # A broken one is of no use to anyone: it goes first. A valid one goes when its successor stands.
     beside = actual is not None and not actual.is_broken
     made = f"{wanted.name}{NEW}" if beside else wanted.name
@@ -126,6 +125,12 @@ def _build(state: State, policy: PolicySet, wanted: IndexPolicy, actual: IndexSt
         requires=needs_hypertable(state, wanted.table),
         privileges=owner_of(state, table),
     )
+
+
+def cut_off(state: State, wanted: IndexPolicy) -> str:
+    """Where the window of an index begins that is built now, as a timestamp in UTC; the hour without a window."""
+    begins = state.now.replace(minute=0, second=0, microsecond=0) - (wanted.window or timedelta())
+    return begins.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S+00")
 
 
 def create(name: str, table: str, body: str, *, per_chunk: bool) -> str:

@@ -24,6 +24,10 @@ _SHARED_BUFFERS_SHARE = 0.25
 """PostgreSQL's documentation: a quarter of the machine's memory is a reasonable start for shared_buffers."""
 
 
+CACHE_SIZE_KEY = "01.database.effective_cache_size"
+"""The one setting of a database whose value follows from the server's own."""
+
+
 def settings(state: State, policy: PolicySet) -> Draft:
     """ALTER DATABASE for what its owner may set; advice for what needs the administrator."""
     draft = Draft()
@@ -49,6 +53,19 @@ def _database(state: State, policy: PolicySet) -> Iterator[tuple[str, str, float
         yield "max_parallel_workers_per_gather", str(number), float(number)
     if wanted.jit is not None:
         yield "jit", "on" if wanted.jit else "off", float(wanted.jit)
+
+
+def cache_size_by_server(share: float) -> str:
+    """effective_cache_size for a script that does not know its server: raised there, by the rule of ``_database``."""
+    return (
+        "DO $block$\nDECLARE\n"
+        f"    wanted bigint := floor(pg_size_bytes(current_setting('shared_buffers')) / {_SHARED_BUFFERS_SHARE:g}"
+        f" * {share:g} / {_MB});\n"
+        f"BEGIN\n    IF pg_size_bytes(current_setting('effective_cache_size')) < wanted * {_MB} THEN\n"
+        "        EXECUTE format('ALTER DATABASE %I SET effective_cache_size = %L', current_database(),"
+        " wanted || 'MB');\n"
+        "    END IF;\nEND\n$block$"
+    )
 
 
 def _alter_database(state: State, name: str, value: str, number: float) -> Operation | None:

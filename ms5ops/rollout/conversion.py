@@ -37,11 +37,11 @@ from ms5ops.rollout.conversion_copy import Copy
 from ms5ops.rollout.conversion_definition import Definition, Request
 from ms5ops.rollout.conversion_names import identifier, identifiers, qualified
 from ms5ops.rollout.conversion_rows import Rows
-from ms5ops.rollout.conversion_work import ConversionRefused, Limits, Report, Row, Work
+from ms5ops.rollout.conversion_work import FOLDER, ConversionRefused, Limits, Report, Row, Work
 
 Sessions = Callable[[], Database]
 
-__all__ = ["ConversionRefused", "Limits", "abandon", "check", "convert", "drop_old", "reverse"]
+__all__ = ["FOLDER", "ConversionRefused", "Limits", "abandon", "check", "convert", "drop_old", "reverse"]
 
 
 def convert(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
@@ -69,11 +69,21 @@ def reverse(sessions: Sessions, parameters: dict[str, Any], report: Report, limi
     _convert(sessions, Request.of({"chunk_interval": "1 day", **parameters}, "plain"), report, limits)
 
 
-def check(sessions: Sessions, parameters: dict[str, Any], limits: Limits, direction: str = "hypertable") -> None:
-    """ConversionRefused, with every reason, where ``convert`` (or, "plain", ``reverse``) would refuse."""
-    request = Request.of(parameters, direction)
+def check(
+    sessions: Sessions,
+    parameters: dict[str, Any],
+    limits: Limits,
+    direction: str = "hypertable",
+    goes_before: Callable[[str], bool] = lambda _what: False,
+) -> None:
+    """ConversionRefused, with every reason, where ``convert`` (or, "plain", ``reverse``) would refuse.
+
+    ``goes_before`` says of an obstacle (the words of the query ``obstacles``) that it will be gone by then.
+    """
+    values = parameters if direction == "hypertable" else {"chunk_interval": "1 day", **parameters}
+    request = Request.of(values, direction)
     with _at_work(sessions, limits, lambda _share, _text: None) as work:
-        check_table(work, request)
+        check_table(work, request, goes_before)
 
 
 def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:

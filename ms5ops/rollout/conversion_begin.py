@@ -1,6 +1,7 @@
 """How a conversion begins: everything that would not work is found before anything is changed."""
 
 import json
+from collections.abc import Callable
 from uuid import uuid4
 
 from ms5ops.errors import RolloutError, ServerError, StatementConflict
@@ -13,13 +14,17 @@ from ms5ops.rollout.conversion_rows import Rows
 from ms5ops.rollout.conversion_work import ConversionRefused, Row, Work
 
 
-def check_table(work: Work, request: Request) -> Definition:
-    """The definition of a table that can be converted; ConversionRefused with every reason where it cannot."""
+def check_table(work: Work, request: Request, goes_before: Callable[[str], bool] = lambda _what: False) -> Definition:
+    """The definition of a table that can be converted; ConversionRefused with every reason where it cannot.
+
+    Obstacles of which ``goes_before`` holds will be gone by then, and do not count.
+    """
     name = f"{request.schema}.{request.table}"
     work.record = {"table_name": request.table}
     with work.session.transaction(lock_timeout_ms=work.limits.lock_timeout_ms):
         definition = Definition.read(work, request.schema, request.table)
         others = [row["what"] for row in work.ask("obstacles", schema=request.schema, table=request.table)]
+        others = [what for what in others if not goes_before(what)]
     reasons = definitions.refusals(definition, request, others, work.server["timescaledb"])
     reasons += _busy(work)
     kept = suffixed(request.table, swapping.SUFFIX)
@@ -107,7 +112,7 @@ def _trial(work: Work, request: Request, definition: Definition) -> list[str]:
 def _create(work: Work, request: Request, definition: Definition, schema: str) -> None:
     """The empty successor, the log and its function, in a schema of their own; within a transaction."""
     session = work.session
-    session.run(f"CREATE SCHEMA {identifier(schema)}")
+    _create_schema(work, definition, schema)
     for statement in definitions.creation(definition, request, schema, work.server):
         session.run(statement)
     present = work.ask("grants", schema=schema, table=definition.table)
@@ -116,6 +121,12 @@ def _create(work: Work, request: Request, definition: Definition, schema: str) -
         session.run(statement)
     for statement in Copy(work, Rows(request, definition, schema), 1.0).log_statements():
         session.run(statement)
+
+
+def _create_schema(work: Work, definition: Definition, schema: str) -> None:
+    """A schema for a table of that owner: its foreign keys are checked, and cascade, with the owner's rights."""
+    work.session.run(f"CREATE SCHEMA {identifier(schema)}")
+    work.session.run(f"GRANT USAGE ON SCHEMA {identifier(schema)} TO {identifier(definition.relation['owner'])}")
 
 
 def begin(work: Work, request: Request, definition: Definition) -> None:
@@ -145,7 +156,7 @@ def begin(work: Work, request: Request, definition: Definition) -> None:
                 holder=json.dumps(work.holder()),
             )
             if not in_place:
-                work.session.run(f"CREATE SCHEMA ms5ops_kept_{mark}")
+                _create_schema(work, definition, f"ms5ops_kept_{mark}")
             _create(work, request, definition, f"ms5ops_work_{mark}")
             return int(added[0]["id"])
 

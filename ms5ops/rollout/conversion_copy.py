@@ -59,6 +59,8 @@ class Copy:
             f"CREATE FUNCTION {rows.function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
             f" SET search_path = pg_catalog, pg_temp AS {literal(body)}",
             f"REVOKE ALL ON FUNCTION {rows.function}() FROM PUBLIC",
+            # A hypertable's owner puts its triggers on every new chunk.
+            f"GRANT EXECUTE ON FUNCTION {rows.function}() TO {identifier(rows.definition.relation['owner'])}",
         ]
 
     def capture(self) -> None:

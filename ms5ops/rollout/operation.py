@@ -31,8 +31,9 @@ class Verification:
 class Inverse:
     """What brings the captured before-state back: statements in order, or the reason why there are none.
 
-    ``transactional`` as for the operation. ``loses`` names what does not come back although the statements run.
-    ``embedded_statements`` replace the statements on the embedded engine where that differs.
+    A conversion without statements is taken back online, whatever the table's size: a copy under one lock would not
+    bring all back. ``transactional`` as for the operation. ``loses`` names what does not come back although the
+    statements run. ``embedded_statements`` replace the statements on the embedded engine where that differs.
     """
 
     statements: tuple[str, ...] = ()

@@ -49,6 +49,7 @@ class Constraint:
     kind: str
     definition: str
     columns: tuple[str, ...] = ()
+    comment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,9 @@ class Chunks:
 class TableState:
     """One table of the policy. ``chunk_interval`` ... ``order_by`` are a hypertable's.
 
-    ``has_row_security``: row security or a publication, which a conversion back does not restore.
+    ``has_row_security``: row security or a publication, which a conversion back does not restore. ``extras``: what
+    else hangs on it that a copy under one lock would not have (statistics objects, identity columns, rules, ...), each
+    as a text that is equal where the thing is.
     ``rows_without_time`` is counted for plain tables with a nullable time column only.
     """
 
@@ -130,6 +133,7 @@ class TableState:
     sequences: tuple[Sequence, ...] = ()
     grants: tuple[Grant, ...] = ()
     views: tuple[View, ...] = ()
+    extras: tuple[str, ...] = ()
     time_column: str | None = None
     dimensions: int = 0
     chunk_interval: str | None = None

@@ -4,80 +4,23 @@ What cannot come back is named before anything starts. What someone changed by h
 asked for. When all is undone, the state is read again and compared with the captured one.
 """
 
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from ms5ops.database import Database, Session
+from ms5ops.database import Database
 from ms5ops.errors import ConnectionLost, LeaseLost, Ms5opsError, RolloutError, VerificationFailed
-from ms5ops.queries import ANY_VERSION, query
-from ms5ops.rollout import ends, journal, lease, outside, pieces
+from ms5ops.rollout import conversion_back, ends, journal, lease, outside, pieces
 from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.conversion_back import is_conversion
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Deployment, OperationRow
 from ms5ops.rollout.records import State
 from ms5ops.rollout.restored import Comparison
-from ms5ops.rollout.running import Paused, Run, holds, try_holds
-from ms5ops.units import bytes_text
+from ms5ops.rollout.running import Paused, Run, try_holds
+from ms5ops.rollout.way import Way, changed_by_hand, find_way, has_effect, is_of, refuse, to_decompress, way_of
 
-_DISABLES = re.compile(
-    r"ALTER\s+(?:TABLE|MATERIALIZED\s+VIEW)\s+(?P<table>(?:\"[^\"]+\"|\w+)\.(?:\"[^\"]+\"|\w+))\s+SET\s*\("
-    r"[^)]*timescaledb\.(?:compress|enable_columnstore)\s*=\s*'?false",
-    re.IGNORECASE,
-)
+__all__ = ["Way", "find_way", "rollback"]
+
 DIFFERENCES_NAMED = 8
-
-
-@dataclass(frozen=True)
-class Way:
-    """What a rollback will do, known before it starts. ``undone`` in the order of undoing.
-
-    ``kept`` are conversions that stay. ``losses``: what does not come back, with the reason (needs a confirmation of
-    its own); ``changed``: what someone changed by hand since (needs ``force``); ``needed_bytes``: disk for
-    decompressing, ``free_bytes``: what the server's disk has (None: cannot be seen).
-    """
-
-    deployment: Deployment
-    undone: tuple[OperationRow, ...]
-    kept: tuple[OperationRow, ...]
-    losses: tuple[str, ...]
-    changed: tuple[str, ...]
-    needed_bytes: int
-    free_bytes: int | None
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all but ``kept`` is taken back, so that the state must be the captured one again."""
-        return all(
-            not _has_effect(row) or row in self.undone or row in self.kept
-            for row in self._rows
-            if row.status not in ("pending", "skipped", "undone")
-        )
-
-    @property
-    def restores_all(self) -> bool:
-        """Whether the captured state comes back, but for conversions that are kept."""
-        return self.is_whole and not any(row.operation.inverse.impossible for row in self.undone)
-
-    _rows: tuple[OperationRow, ...] = ()
-
-
-def find_way(
-    database: Database,
-    deployment: Deployment,
-    conditions: Conditions,
-    *,
-    phases: Sequence[int] | None = None,
-    conversions: bool = False,
-) -> Way:
-    """What ``rollback`` would do; changes nothing. RolloutError where nothing of the deployment is left to undo.
-
-    Of ``phases`` alone, refused where an operation that stays needs one of them. ``conversions``: also make plain
-    tables of what was converted.
-    """
-    with database.session() as session:
-        return _find_way(session, deployment, conditions, phases, conversions)
 
 
 def rollback(
@@ -107,8 +50,8 @@ def rollback(
             database, session, deployment.id, conditions.who, conditions.limits, embedded=conditions.embedded
         ) as held,
     ):
-        way = _find_way(session, deployment, conditions, phases, conversions)
-        _refuse(way, accept_loss, force)
+        way = way_of(database, session, deployment, conditions, phases=phases, conversions=conversions)
+        refuse(way, accept_loss, force)
         start = compare.read_state() if compare is not None and not way.restores_all else None
         run = conditions.run(database, session, held, deployment.id, len(way.undone))
         with session.transaction():
@@ -118,6 +61,8 @@ def rollback(
             run.journal.event(f"Rolling back {len(way.undone)} operations. {note or ''}".strip())
         at_work: OperationRow | None = None
         try:
+            for at_work in way.kept:
+                conversion_back.finish(run, at_work)
             for number, at_work in enumerate(way.undone, start=1):
                 run.check()
                 _undo(run, at_work, number, force)
@@ -140,148 +85,6 @@ def rollback(
         return ends.outcome(session, deployment.id, "rollback")
 
 
-# The way ----------------------------------------------------------------------------------------------------
-
-
-def _find_way(
-    session: Session,
-    deployment: Deployment,
-    conditions: Conditions,
-    phases: Sequence[int] | None,
-    conversions: bool,
-) -> Way:
-    rows = journal.operations(session, deployment.id)
-    begun = [row for row in rows if row.status in ("running", "done", "failed", "undoing") and _has_effect(row)]
-    chosen = [row for row in begun if _is_of(row, phases)]
-    kept = [row for row in chosen if _is_conversion(row) and not conversions and _is_converted(session, row)]
-    undone = [row for row in reversed(chosen) if row not in kept]
-    if not undone:
-        raise RolloutError(
-            f"Nothing of {deployment.name} is left to take back"
-            + (f" in phase {', '.join(map(str, phases))}." if phases else "."),
-            "python -m ms5ops deployments lists what was applied.",
-        )
-    _refuse_needed([row for row in begun if row not in undone], undone)
-    return Way(
-        deployment=deployment,
-        undone=tuple(undone),
-        kept=tuple(kept),
-        losses=tuple(_losses(session, undone)),
-        changed=tuple(_changed(session, undone)),
-        needed_bytes=sum(
-            {
-                one["chunk"]: one["extra_bytes"] for row in undone for one in _to_decompress(session, deployment, row)
-            }.values()
-        ),
-        free_bytes=conditions.free_bytes(),
-        _rows=rows,
-    )
-
-
-def _has_effect(row: OperationRow) -> bool:
-    """A transactional operation that is not done has changed nothing."""
-    if row.status in ("done", "undoing"):
-        return True
-    return row.operation.steps is not None or not row.operation.transactional
-
-
-def _is_conversion(row: OperationRow) -> bool:
-    return row.operation.steps is not None and row.operation.steps.kind == "convert"
-
-
-def _is_converted(session: Session, row: OperationRow) -> bool:
-    return holds(session, row.operation.verification)
-
-
-def _refuse_needed(staying: Sequence[OperationRow], undone: Sequence[OperationRow]) -> None:
-    keys = {row.operation.key for row in undone}
-    for row in staying:
-        needed = [key for key in row.operation.requires if key in keys]
-        if needed:
-            raise RolloutError(
-                f"{row.operation.title} (phase {row.operation.phase}) needs {', '.join(needed)}, and would stay.",
-                f"Take back phase {row.operation.phase} as well.",
-            )
-
-
-def _losses(session: Session, undone: Sequence[OperationRow]) -> Iterator[str]:
-    for row in undone:
-        operation = row.operation
-        if operation.inverse.impossible:
-            yield f"{operation.title} stays: {operation.inverse.impossible}"
-        if operation.destroys and _has_not_run(session, row):
-            continue
-        if operation.destroys and row.status != "failed":
-            yield f"{operation.title}: gone for good: {operation.destroys}"
-        elif operation.inverse.loses:
-            yield f"Undoing “{operation.title}” loses: {operation.inverse.loses}"
-
-
-def _has_not_run(session: Session, row: OperationRow) -> bool:
-    """Whether the operation made a retention policy that has never run, so that nothing is gone."""
-    if row.operation.kind not in ("add_job", "alter_job") or row.operation.before is not None:
-        return False
-    schema, _, table = row.operation.target.partition(".")
-    found = _rows(session, "retention_runs", schema=schema, table=table)
-    return bool(found) and not any(one["total_runs"] for one in found)
-
-
-def _changed(session: Session, undone: Sequence[OperationRow]) -> Iterator[str]:
-    """What no longer is as its operation left it, although no later operation of the deployment has to do with it."""
-    later: set[str] = set()
-    for row in undone:
-        if row.operation.target not in later and (found := _changed_by_hand(session, row)):
-            yield found
-        later.add(row.operation.target)
-
-
-def _changed_by_hand(session: Session, row: OperationRow) -> str | None:
-    if row.status != "done" or row.operation.steps is not None or row.operation.inverse.impossible:
-        return None  # not whole, or its verification tells of data, which change by themselves
-    same, found = try_holds(session, row.operation.verification)
-    if same:
-        return None
-    return f"{row.operation.target}: {row.operation.title} (the server now gives {found!r})"
-
-
-def _to_decompress(session: Session, deployment: Deployment, row: OperationRow) -> list[dict[str, Any]]:
-    """The chunks that undoing this operation has to decompress: those it compressed, or all where it disables."""
-    operation = row.operation
-    if operation.steps is not None and operation.steps.kind == "compress":
-        schema, table = operation.steps.parameters["hypertable"].split(".")
-        own = set(journal.pieces(session, deployment.id, row.ordinal))
-        return [one for one in _compressed(session, schema, table) if one["chunk"] in own]
-    if row.status == "undone":
-        return []
-    for statement in operation.inverse.statements:
-        if match := _DISABLES.search(statement):
-            found = _rows(session, "hypertable_named", table=match["table"])
-            return [chunk for one in found for chunk in _compressed(session, one["schema_name"], one["table_name"])]
-    return []
-
-
-def _compressed(session: Session, schema: str, table: str) -> list[dict[str, Any]]:
-    return _rows(session, "compressed_chunks", schema=schema, table=table)
-
-
-def _refuse(way: Way, accept_loss: bool, force: bool) -> None:
-    if way.losses and not accept_loss:
-        raise RolloutError(
-            f"Not everything comes back: {'; '.join(way.losses)}.", "Confirm that with --accept-loss, or leave it."
-        )
-    if way.changed and not force:
-        raise RolloutError(
-            f"Someone changed by hand, since it was applied: {'; '.join(way.changed)}.",
-            "Look at it first; --force takes it back all the same.",
-        )
-    if way.free_bytes is not None and way.needed_bytes > way.free_bytes:
-        raise RolloutError(
-            f"Decompressing needs {bytes_text(way.needed_bytes)}, and the server's disk has "
-            f"{bytes_text(way.free_bytes)} free.",
-            "Make room first.",
-        )
-
-
 # Undoing ----------------------------------------------------------------------------------------------------
 
 
@@ -292,19 +95,16 @@ def _undo(run: Run, row: OperationRow, number: int, force: bool) -> None:
     if inverse.impossible:
         run.note(lambda: _stays(run, row))
         return
-    changed = None if force else _changed_by_hand(run.session, row)
+    changed = None if force else changed_by_hand(run.session, row)
     if changed:
         raise RolloutError(f"Someone changed by hand: {changed}.", "Look at it first; --force takes it back anyway.")
     met_again = row.status == "undoing"
     run.note(lambda: run.journal.undone(row, "undoing"))
-    decompressing = _to_decompress(run.session, journal.deployment(run.session, run.journal.deployment), row)
+    decompressing = to_decompress(run.session, journal.deployment(run.session, run.journal.deployment), row)
     run.room_for(sum(one["extra_bytes"] for one in decompressing), "decompressing")
     pieces.decompress(run, row, decompressing)
-    if _is_conversion(row) and not _is_converted(run.session, row):
-        pieces.abandon(run, row)
-        run.note(lambda: run.journal.undone(row, "undone"))
-    elif _is_conversion(row) and _online(run, row):
-        _reverse(run, row)
+    if is_conversion(row):
+        conversion_back.take_back(run, row)
     elif inverse.transactional:
         run.change(row, inverse.statements_for(embedded=run.embedded), lambda: run.journal.undone(row, "undone"))
     else:
@@ -328,38 +128,6 @@ def _prove_undone(run: Run, row: OperationRow, force: bool) -> None:
         )
 
 
-def _online(run: Run, row: OperationRow) -> bool:
-    """Whether the table is too large to be made plain again under one lock, or that was begun online."""
-    steps = row.operation.steps
-    assert steps is not None  # noqa: S101  # it is a conversion
-    table = steps.parameters["table"]
-    size_bytes = _rows(run.session, "table_bytes", table=table)[0]["size_bytes"]
-    return bool(size_bytes > run.limits.small_table_bytes) or pieces.conversion_begun(run, table)
-
-
-def _reverse(run: Run, row: OperationRow) -> None:
-    """Online, with the primary key and the nullable time column of the captured state."""
-    steps = row.operation.steps
-    assert steps is not None  # noqa: S101  # it is a conversion
-    table, column = steps.parameters["table"], steps.parameters["time_column"]
-    _, before = journal.documents(run.session, run.journal.deployment)
-    captured = next((one for one in (before or {}).get("tables", ()) if one["name"] == table), None)
-    if captured is None:
-        raise RolloutError(f"The captured state has no table {table}.", "Make it plain by hand.")
-    nullable = any(one["name"] == column and not one["not_null"] for one in captured["columns"])
-    pieces.reverse(
-        run,
-        row,
-        {
-            "table": table,
-            "time_column": column,
-            "primary_key": row.operation.before["primary_key"],
-            "time_nullable": nullable,
-        },
-    )
-    run.note(lambda: run.journal.undone(row, "undone"))
-
-
 def _stays(run: Run, row: OperationRow) -> None:
     run.journal.event(f"Stays: {row.operation.inverse.impossible}", "warning", row.operation.key)
 
@@ -374,7 +142,7 @@ def _compare(run: Run, way: Way, compare: Comparison, start: State | None, phase
         same = f"Read again: the state is the one from before{stay}."
     else:
         rows = journal.operations(run.session, way.deployment.id)  # with what an earlier run of this rollback undid
-        undone = [row.operation for row in rows if row.status == "undone" and _is_of(row, phases)]
+        undone = [row.operation for row in rows if row.status == "undone" and is_of(row, phases)]
         found = compare.part(before, start, undone)
         same = "Read again: what was taken back is as before, and nothing else has changed."
     if not found:
@@ -389,24 +157,16 @@ def _compare(run: Run, way: Way, compare: Comparison, start: State | None, phase
     )
 
 
-def _is_of(row: OperationRow, phases: Sequence[int] | None) -> bool:
-    return phases is None or row.operation.phase in phases
-
-
 def _closed(run: Run, way: Way) -> None:
     left = [
         row
         for row in journal.operations(run.session, run.journal.deployment)
-        if row.status in ("done", "running", "failed", "undoing") and _has_effect(row) and row not in way.kept
+        if row.status in ("done", "running", "failed", "undoing") and has_effect(row) and row not in way.kept
     ]
-    left = [row for row in left if not _is_conversion(row) and not row.operation.inverse.impossible]
+    left = [row for row in left if not is_conversion(row) and not row.operation.inverse.impossible]
     if left:
         run.journal.status("done", note="Partly rolled back.", finished=True)
         run.journal.event(f"Rolled back {len(way.undone)} operations; {len(left)} stay.")
     else:
         run.journal.status("rolled back", "rollback", finished=True)
         run.journal.event("Rolled back.")
-
-
-def _rows(session: Session, name: str, **parameters: object) -> list[dict[str, Any]]:
-    return session.rows(query(pieces.FOLDER, name, ANY_VERSION).sql, parameters)

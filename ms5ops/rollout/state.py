@@ -198,6 +198,7 @@ def _table(
         triggers=tuple(Trigger(**one) for one in row["triggers"] or ()),
         sequences=tuple(Sequence(**one) for one in row["sequences"] or ()),
         grants=grants(row["grants"]),
+        extras=tuple(row["extras"]),
         views=tuple(
             View(**{**one, "options": tuple(one["options"] or ()), "grants": grants(one["grants"])})
             for one in row["views"] or ()

@@ -1,30 +1,40 @@
 # ruff: noqa: S608 - generating SQL is its purpose; every value goes through sql_text
-"""The way back to the plain table that was found: a copy with its keys, indexes, grants, views and sequences."""
+"""The short way back to the plain table that was found: a copy with its keys, indexes, grants and sequences."""
 
 from ms5ops.rollout.operation import Inverse
 from ms5ops.rollout.records import State, TableState, View
-from ms5ops.rollout.sql_text import comment, grants, name, split
+from ms5ops.rollout.sql_text import comment, grants, literal, name, split
 
 SUFFIX = "__ms5ops_plain"
 
 
 def plain_again(state: State, table: TableState) -> Inverse:
-    """Statements that make the hypertable the captured plain table again, with all rows it holds by then."""
+    """Statements that make the hypertable the captured plain table again, with all rows it holds by then.
+
+    None where the table has more than they would bring back: then the online way does it, which carries that over too.
+    """
     if table.has_row_security:
         return Inverse(impossible="the table has row security or is published, which a copy would not bring back")
+    materialized = [view.name for view in table.views if view.is_materialized]
+    if materialized:
+        return Inverse(
+            impossible=f"the materialized view {', '.join(materialized)} reads it, and would have to be made anew"
+        )
+    if table.extras or table.views:
+        return Inverse()
     schema, bare = split(table.name)
     copy = f"{schema}.{bare}{SUFFIX}"
     columns = ", ".join(name(column.name) for column in table.columns if not column.generated)
-    identity = any(column.identity for column in table.columns)
     statements = [
         f"LOCK TABLE {table.name} IN ACCESS EXCLUSIVE MODE",
         f"CREATE TABLE {copy} (LIKE {table.name} INCLUDING ALL EXCLUDING INDEXES)",
-        f"INSERT INTO {copy} ({columns}){' OVERRIDING SYSTEM VALUE' if identity else ''}"
-        f" SELECT {columns} FROM {table.name}",
+        _without_default_privileges(copy),
+        f"INSERT INTO {copy} ({columns}) SELECT {columns} FROM {table.name}",
     ]
     statements += [f"ALTER SEQUENCE {one.name} OWNED BY NONE" for one in table.sequences]
-    statements += [f"DROP {_view_kind(view)} {view.name}" for view in reversed(table.views)]
     statements += [f"DROP TABLE {table.name}", f"ALTER TABLE {copy} RENAME TO {bare}"]
+    # First of all: a sequence is owned by a column of its own owner's table only.
+    statements += [f"ALTER TABLE {table.name} OWNER TO {name(table.owner)}"]
     statements += [
         f"ALTER TABLE {table.name} ALTER COLUMN {name(column.name)} DROP NOT NULL"
         for column in table.columns
@@ -35,13 +45,17 @@ def plain_again(state: State, table: TableState) -> Inverse:
         for one in table.constraints
         if one.kind != "c"
     ]
-    indexes = [one for one in state.indexes if one.table == table.name and not one.is_constraint]
-    statements += [one.definition for one in indexes]
+    indexes = [one for one in state.indexes if one.table == table.name]
+    statements += [one.definition for one in indexes if not one.is_constraint]
     statements += [
         comment("INDEX", f"{schema}.{name(one.name)}", one.comment) for one in indexes if one.comment is not None
     ]
+    statements += [
+        comment("CONSTRAINT", f"{name(one.name)} ON {table.name}", one.comment)
+        for one in table.constraints
+        if one.comment is not None and one.kind != "c"
+    ]
     statements += [f"ALTER SEQUENCE {one.name} OWNED BY {table.name}.{name(one.column)}" for one in table.sequences]
-    statements += [f"ALTER TABLE {table.name} OWNER TO {name(table.owner)}"]
     statements += grants(table.name, table.grants)
     statements += [comment("TABLE", table.name, table.comment)] if table.comment is not None else []
     statements += [f"ALTER TABLE {table.name} SET ({', '.join(table.options)})"] if table.options else []
@@ -49,10 +63,19 @@ def plain_again(state: State, table: TableState) -> Inverse:
     statements += [
         f"ALTER TABLE {table.name} DISABLE TRIGGER {name(one.name)}" for one in table.triggers if not one.enabled
     ]
-    for view in table.views:
-        statements += view_again(view)
     statements.append(f"ANALYZE {table.name}")
     return Inverse(tuple(statements))
+
+
+def _without_default_privileges(table: str) -> str:
+    """Takes away what ALTER DEFAULT PRIVILEGES has given on a new table."""
+    return (
+        "DO $block$ DECLARE taker text; BEGIN FOR taker IN"
+        " SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(x.grantee)) END"
+        f" FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) x WHERE c.oid = {literal(table)}::regclass"
+        " AND x.grantee <> c.relowner"
+        f" LOOP EXECUTE format('REVOKE ALL ON TABLE {table} FROM %s', taker); END LOOP; END $block$"
+    )
 
 
 def view_again(view: View) -> list[str]:

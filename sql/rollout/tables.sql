@@ -2,7 +2,7 @@
 -- about: The named tables of a schema with all that a conversion must keep or an inverse must bring back. Row counts are from statistics; sizes of hypertables are not told here.
 -- timescaledb: >=2.11
 -- params: schema, tables
--- columns: name text; owner text; comment text; options text[]; is_partitioned boolean; row_security boolean; rows rows; size_bytes bytes; index_bytes bytes; columns json; constraints json; referenced_by json; triggers json; sequences json; grants json; views json
+-- columns: name text; owner text; comment text; options text[]; is_partitioned boolean; row_security boolean; rows rows; size_bytes bytes; index_bytes bytes; columns json; constraints json; referenced_by json; triggers json; sequences json; grants json; views json; extras text[]
 -- budget_ms: 60
 SELECT
     c.relname::text AS name,
@@ -28,6 +28,7 @@ SELECT
     (
         SELECT json_agg(json_build_object(
             'name', o.conname, 'kind', o.contype, 'definition', pg_get_constraintdef(o.oid),
+            'comment', obj_description(o.oid, 'pg_constraint'),
             'columns', (
                 SELECT coalesce(json_agg(a.attname ORDER BY k.place), '[]')
                 FROM unnest(o.conkey) WITH ORDINALITY k (number, place)
@@ -106,7 +107,39 @@ SELECT
                     WHERE g.view_schema = n.nspname AND g.view_name = r.relname
                 )
         ) v
-    ) AS views
+    ) AS views,
+    ARRAY(
+        -- As text that is equal where the thing is: what a copy by LIKE and by what stands above would not have.
+        SELECT format('identity column %s', a.attname) FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attidentity <> '' AND NOT a.attisdropped
+        UNION ALL
+        SELECT format('column %s: statistics %s, options %s', a.attname, nullif(a.attstattarget, -1), a.attoptions)
+        FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attnum > 0
+            AND (nullif(a.attstattarget, -1) IS NOT NULL OR a.attoptions IS NOT NULL)
+        UNION ALL
+        SELECT concat_ws(': ', pg_get_statisticsobjdef(s.oid), obj_description(s.oid, 'pg_statistic_ext'))
+        FROM pg_statistic_ext s WHERE s.stxrelid = c.oid
+        UNION ALL
+        SELECT format('trigger %s: enabled %s, comment %s', t.tgname, t.tgenabled, obj_description(t.oid, 'pg_trigger'))
+        FROM pg_trigger t
+        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal
+            AND (t.tgenabled NOT IN ('O', 'D') OR obj_description(t.oid, 'pg_trigger') IS NOT NULL)
+        UNION ALL
+        SELECT format('rule %s', r.rulename) FROM pg_rewrite r WHERE r.ev_class = c.oid AND c.relkind = 'r'
+        UNION ALL
+        SELECT format('toast options %s', x.reloptions) FROM pg_class x WHERE x.oid = c.reltoastrelid AND x.reloptions IS NOT NULL
+        UNION ALL
+        SELECT 'replica identity ' || c.relreplident::text WHERE c.relreplident <> 'd'
+        UNION ALL
+        SELECT 'tablespace ' || p.spcname FROM pg_tablespace p WHERE p.oid = c.reltablespace
+        UNION ALL
+        SELECT 'persistence ' || c.relpersistence::text WHERE c.relpersistence <> 'p'
+        UNION ALL
+        SELECT 'clustered on ' || i.relname FROM pg_index x JOIN pg_class i ON i.oid = x.indexrelid
+        WHERE x.indrelid = c.oid AND x.indisclustered
+        ORDER BY 1
+    ) AS extras
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = :schema AND c.relname = ANY (CAST(:tables AS text[])) AND c.relkind IN ('r', 'p')

@@ -6,8 +6,8 @@ from ms5ops.policy.document import PolicySet, TablePolicy
 from ms5ops.policy.intervals import interval_sql
 from ms5ops.rollout.drafts import Draft, convert_key, needs_hypertable, obstacle, owner_of
 from ms5ops.rollout.operation import Estimate, Inverse, Lock, Operation, Steps, Verification
-from ms5ops.rollout.records import State, TableState, span
-from ms5ops.rollout.sql_text import interval, literal, name
+from ms5ops.rollout.records import Constraint, State, TableState, span
+from ms5ops.rollout.sql_text import comment, interval, literal, name
 from ms5ops.rollout.way_back import plain_again
 
 ROWS_A_SECOND = 50_000
@@ -51,6 +51,7 @@ def _convert(state: State, table: TableState, wanted: TablePolicy) -> Operation:
     if key and new_key != columns:
         listed = ", ".join(map(name, new_key))
         statements.append(f"ALTER TABLE {table.name} ADD CONSTRAINT {name(key.name)} PRIMARY KEY ({listed})")
+        statements += _remarks(state, table, key)
     # Without the default index on time: phase 4 builds what is needed, and every index counts once per chunk.
     statements.append(
         f"SELECT create_hypertable({literal(table.name)}, {literal(column)},"
@@ -89,6 +90,17 @@ def _convert(state: State, table: TableState, wanted: TablePolicy) -> Operation:
         ),
         privileges=(*owner_of(state, table.name), f"CREATE on schema {state.schema}"),
     )
+
+
+def _remarks(state: State, table: TableState, key: Constraint) -> list[str]:
+    """The comments on the primary key and its index, which go when it is made anew."""
+    found = []
+    if key.comment is not None:
+        found.append(comment("CONSTRAINT", f"{name(key.name)} ON {table.name}", key.comment))
+    index = state.index(key.name)
+    if index is not None and index.comment is not None:
+        found.append(comment("INDEX", f"{state.schema}.{name(key.name)}", index.comment))
+    return found
 
 
 def _chunked_by(table: str, wanted: TablePolicy) -> str:

@@ -1,10 +1,9 @@
 -- name: conversion_begun
--- about: Whether an online conversion of that table, of either direction, is under way.
+-- about: Whether an online conversion of that table is under way, and in which direction: hypertable or plain.
 -- timescaledb: >=2.11
 -- params: schema, table
--- columns: found boolean
+-- columns: found boolean; direction text
 -- budget_ms: 20
-SELECT EXISTS (
-    SELECT FROM ms5ops.conversion
-    WHERE schema_name = :schema AND table_name = :table AND status NOT IN ('done', 'abandoned')
-) AS found
+SELECT count(*) > 0 AS found, max(direction) AS direction
+FROM ms5ops.conversion
+WHERE schema_name = :schema AND table_name = :table AND status NOT IN ('done', 'abandoned')

@@ -1,0 +1,168 @@
+"""Conversions in a rollback: what keeps a table from being made plain again, and the way back that fits it.
+
+The short way is a copy under one lock, for a small table with nothing on it that such a copy would lack. Any other goes
+the online way, whose predecessor, the hypertable, is kept until someone drops it.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from ms5ops.database import Database, Session
+from ms5ops.errors import RolloutError
+from ms5ops.queries import ANY_VERSION, query
+from ms5ops.rollout import conversion, journal, pieces
+from ms5ops.rollout.conversion import ConversionRefused
+from ms5ops.rollout.journal import Deployment, OperationRow
+from ms5ops.rollout.limits import Limits
+from ms5ops.rollout.running import Run, holds
+from ms5ops.rollout.sql_text import name
+
+
+def is_conversion(row: OperationRow) -> bool:
+    """Whether the operation makes a hypertable of a plain table."""
+    return row.operation.steps is not None and row.operation.steps.kind == "convert"
+
+
+def is_converted(session: Session, row: OperationRow) -> bool:
+    """Whether the table is a hypertable now."""
+    return holds(session, row.operation.verification)
+
+
+def obstacles(
+    database: Database, session: Session, deployment: Deployment, undone: Sequence[OperationRow], limits: Limits
+) -> Iterator[str]:
+    """Why tables cannot be made plain again, in sentences; what this rollback takes away first does not count."""
+    for row in undone:
+        if not is_conversion(row) or row.operation.inverse.impossible or not is_converted(session, row):
+            continue
+        table = _table(row)
+        begun = under_way(session, table)
+        if begun == "plain":
+            continue  # it was looked at when it began
+        if _is_online(session, row, limits):
+            parameters = _parameters(session, deployment, row)
+            bounds = conversion.Limits(lock_timeout_ms=limits.lock_timeout_ms, retry_budget_s=limits.retry_budget_s)
+            try:
+                conversion.check(lambda: database, parameters, bounds, "plain", _goes_before(row, undone))
+            except ConversionRefused as refused:
+                yield refused.happened.rstrip(".")
+        elif keys := _shared_keys(session, row):
+            listed = ", ".join(row.operation.before["primary_key"])
+            yield f"{table} cannot be made plain again: {keys:,} values of ({listed}) occur in more than one row"
+
+
+def take_back(run: Run, row: OperationRow) -> None:
+    """Make a plain table of it again, or go on with that; journals it as undone."""
+    begun = under_way(run.session, _table(row))
+    if begun == "hypertable" and is_converted(run.session, row):
+        finish(run, row)
+    elif begun == "hypertable":
+        pieces.abandon(run, row)
+    if begun == "plain" or (is_converted(run.session, row) and _is_online(run.session, row, run.limits)):
+        _reverse(run, row)
+    elif is_converted(run.session, row):
+        statements = row.operation.inverse.statements_for(embedded=run.embedded)
+        run.change(row, statements, lambda: run.journal.undone(row, "undone"))
+        return
+    run.note(lambda: run.journal.undone(row, "undone"))
+
+
+def finish(run: Run, row: OperationRow) -> None:
+    """Tidy up after a conversion that was cut off when its table was a hypertable already; nothing where none was."""
+    steps = row.operation.steps
+    assert steps is not None  # noqa: S101  # it is a conversion
+    if under_way(run.session, _table(row)) == "hypertable":
+        conversion.convert(run.open_database, steps.parameters, _teller(run, row), pieces.conversion_limits(run))
+
+
+def under_way(session: Session, table: str) -> str | None:
+    """Which conversion of the table was begun and is not finished: to a "hypertable", to a "plain" table, or None."""
+    if not _rows(session, pieces.FOLDER, "conversions_exist")[0]["found"]:
+        return None
+    schema, bare = table.split(".")
+    found = _rows(session, pieces.FOLDER, "conversion_begun", schema=schema, table=bare)[0]["direction"]
+    return None if found is None else str(found)
+
+
+def _is_online(session: Session, row: OperationRow, limits: Limits) -> bool:
+    """Whether the table is too large for the short way, or has, or had, more than that brings back."""
+    table = _table(row)
+    size_bytes = _rows(session, pieces.FOLDER, "table_bytes", table=table)[0]["size_bytes"]
+    if size_bytes > limits.small_table_bytes or not row.operation.inverse.statements:
+        return True
+    schema, bare = table.split(".")
+    now = _rows(session, "rollout", "tables", schema=schema, tables=[bare])[0]
+    return bool(now["extras"] or now["views"] or now["referenced_by"])
+
+
+def _goes_before(row: OperationRow, undone: Sequence[OperationRow]) -> Callable[[str], bool]:
+    """Whether an obstacle, in words, is a policy or an aggregate that the rollback takes away before the table."""
+    table = _table(row)
+    aggregates = {
+        f"continuous aggregate {one.operation.target}"
+        for one in undone
+        if one.operation.kind in ("create_aggregate", "drop_aggregate")
+    }
+    policies = [
+        one.operation.key.split(".")[2].partition("_")[0]
+        for one in undone
+        if one.operation.kind == "add_job" and one.operation.target == table
+    ]
+    return lambda what: (
+        what in aggregates or (what.startswith("scheduled job ") and any(f"_{kind}" in what for kind in policies))
+    )
+
+
+def _reverse(run: Run, row: OperationRow) -> None:
+    parameters = _parameters(run.session, journal.deployment(run.session, run.journal.deployment), row)
+    conversion.reverse(run.open_database, parameters, _teller(run, row), pieces.conversion_limits(run))
+    schema, bare = _table(row).split(".")
+    kept = _rows(run.session, conversion.FOLDER, "records", schema=schema, table=bare)[0]
+    run.note(
+        lambda: run.journal.event(
+            f"{schema}.{bare} is a plain table again. The hypertable is kept as {kept['kept_schema']}."
+            f"{kept['kept_table']}; when nobody misses anything: DROP SCHEMA {kept['kept_schema']} CASCADE.",
+            "warning",
+            row.operation.key,
+        )
+    )
+
+
+def _parameters(session: Session, deployment: Deployment, row: OperationRow) -> dict[str, Any]:
+    """Of ``conversion.reverse``: with the primary key and the nullable time column of the captured state."""
+    steps = row.operation.steps
+    assert steps is not None  # noqa: S101  # it is a conversion
+    table, column = steps.parameters["table"], steps.parameters["time_column"]
+    _, before = journal.documents(session, deployment.id)
+    captured = next((one for one in (before or {}).get("tables", ()) if one["name"] == table), None)
+    if captured is None:
+        raise RolloutError(f"The captured state has no table {table}.", "Make it plain by hand.")
+    return {
+        "table": table,
+        "time_column": column,
+        "primary_key": row.operation.before["primary_key"],
+        "time_nullable": any(one["name"] == column and not one["not_null"] for one in captured["columns"]),
+    }
+
+
+def _shared_keys(session: Session, row: OperationRow) -> int:
+    """How many values of the former primary key occur in more than one row of a hypertable, which allows that."""
+    keys = row.operation.before["primary_key"]
+    if not keys:
+        return 0
+    text = query(conversion.FOLDER, "shared_keys", ANY_VERSION).sql
+    filled = text.replace("{source}", _table(row)).replace("{keys}", ", ".join(f"s.{name(key)}" for key in keys))
+    return int(session.read(filled)[0]["keys"])
+
+
+def _teller(run: Run, row: OperationRow) -> Callable[[float, str], None]:
+    return lambda fraction, message: run.tell(row, fraction, message)
+
+
+def _table(row: OperationRow) -> str:
+    assert row.operation.steps is not None  # noqa: S101  # it is a conversion
+    return str(row.operation.steps.parameters["table"])
+
+
+def _rows(session: Session, folder: str, query_name: str, **parameters: object) -> list[dict[str, Any]]:
+    return session.rows(query(folder, query_name, ANY_VERSION).sql, parameters)

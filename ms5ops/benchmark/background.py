@@ -37,7 +37,7 @@ _LOG_TAIL = 4_000
 
 @dataclass(frozen=True)
 class Status:
-    """How far a run is. ``done`` and ``total`` count steps of it; ``step`` names what is measured now.
+    """How far a run is: ``done`` of ``total`` work, and ``step``, what is measured now.
 
     ``remaining_seconds`` is the runner's estimate, None before it has one. ``outcome`` is None while it runs, and
     afterwards "finished", "stopped" (what was measured is kept), "failed" (``message`` says why) or "died" (the
@@ -51,7 +51,7 @@ class Status:
     started_at: datetime
     done: int = 0
     total: int = 0
-    step: str = "starting"
+    step: str = "Starting"
     remaining_seconds: float | None = None
     stop_asked: bool = False
     outcome: str | None = None
@@ -150,19 +150,25 @@ def ask_to_stop(environment: str) -> None:
         _stop_file(environment).touch()
 
 
-def start(environment: str, arguments: Sequence[str] = ()) -> Status:
+def start(environment: str, arguments: Sequence[str] = (), *, actor: str) -> Status:
     """Start ``python -m ms5ops benchmark run --environment E`` with further ``arguments`` as a process of its own.
 
-    Returns its first status. BenchmarkError where a run of this environment is under way, or where the process ended
-    before it began to measure (with what it wrote).
+    ``actor`` is who the run is noted for; only what has checked the actor calls this. Returns the first status.
+    BenchmarkError where a run of this environment is under way, or where the process ended before it began to measure
+    (with what it wrote).
     """
     if _is_held(environment):
         raise _busy(environment)
     began = time.time()
-    command = [sys.executable, "-m", "ms5ops", "benchmark", "run", "--environment", environment, *arguments]
+    command = [sys.executable, "-m", "ms5ops", "benchmark", "run", f"--environment={environment}", f"--actor={actor}"]
     with log_file(environment).open("wb") as log:
         process = subprocess.Popen(
-            command, cwd=paths.PROJECT, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            [*command, *arguments],
+            cwd=paths.PROJECT,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:

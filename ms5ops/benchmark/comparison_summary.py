@@ -1,6 +1,8 @@
 """A comparison in words and frames: the headline, the verdict table, the promises, the circumstances."""
 
+import math
 from collections import Counter
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -8,14 +10,23 @@ from ms5ops.benchmark.compare import Comparison, Total
 from ms5ops.benchmark.expected import Fulfilment, Span
 from ms5ops.benchmark.run_summary import GROUP_TITLES, benchmark_title, value_text
 from ms5ops.benchmark.statistics import Estimate
+from ms5ops.benchmark.surroundings import Weight
 from ms5ops.benchmark.verdicts import BenchmarkComparison, Figures
 from ms5ops.benchmark.verdicts import Verdict as BenchmarkVerdict
 from ms5ops.observe.finding import counted
 from ms5ops.observe.verdict import Verdict
 from ms5ops.units import MISSING, milliseconds_text, percent_text
 
-VERDICTS: tuple[BenchmarkVerdict, ...] = ("slower", "faster", "equivalent", "inconclusive", "not comparable")
-"""In the order in which they are listed: what got worse first."""
+LISTED: tuple[BenchmarkVerdict, ...] = ("faster", "slower", "equivalent", "inconclusive", "not comparable")
+"""Verdicts in the order in which a headline counts them."""
+
+WEIGHTS: Mapping[Weight, str] = {
+    "spoils": "Spoils the comparison",
+    "another cause": "Another possible cause",
+    "expected": "Expected of a deployment",
+    "noted": "Noted",
+}
+"""What the weight of a difference is called."""
 
 SAME = 0.005
 """Own choice: a factor nearer to 1 than this is written as no change."""
@@ -28,9 +39,11 @@ def factor_text(factor: float) -> str:
 
 
 def speed_text(speedup: float | None) -> str:
-    """A speedup in words: ``2.3x faster``, ``1.20x slower``, ``the same``."""
+    """A speedup in words: ``2.3x faster``, ``1.20x slower``, ``the same``; an end without bound is ``any times``."""
     if speedup is None:
         return MISSING
+    if speedup <= 0 or math.isinf(speedup):
+        return "any times slower" if speedup <= 0 else "any times faster"
     if abs(speedup - 1) < SAME:
         return "the same"
     return f"{factor_text(speedup)} faster" if speedup > 1 else f"{factor_text(1 / speedup)} slower"
@@ -43,30 +56,42 @@ def interval_text(speedup: Estimate | None) -> str:
     low, high = speed_text(speedup.low), speed_text(speedup.high)
     if speedup.low > 1 + SAME:
         return f"{factor_text(speedup.low)} to {high}"
-    if speedup.high < 1 - SAME:
+    if 0 < speedup.high < 1 - SAME:
         return f"{factor_text(1 / speedup.high)} to {low}"
     return f"{low} to {high}"
+
+
+def card_texts(total: Total) -> tuple[str, str]:
+    """A group's speedup so that it fits a card: the factor, and below it what it means."""
+    if total.speedup is None:
+        return MISSING, total.verdict
+    value = total.speedup.value
+    if value <= 0 or abs(value - 1) < SAME:
+        return "1x", total.verdict
+    direction = "faster" if value > 1 else "slower"
+    sure = total.verdict if total.verdict == direction else f"{direction}, but {total.verdict}"
+    return factor_text(max(value, 1 / value)), sure
 
 
 def headline(comparison: Comparison) -> Verdict:
     """The whole in a sentence or two: how much faster, how sure, what got slower, and what spoils it."""
     suite, verdicts = comparison.suite, Counter(one.verdict for one in comparison.benchmarks)
-    regressions = [one for one in comparison.benchmarks if one.is_regression]
+    regressions = comparison.regressions
     if suite.speedup is None:
         text = "Nothing could be compared: the two sides hold no benchmark in common that was measured on both."
     else:
         over = counted(len(suite.benchmarks), "query", "queries")
         sureness = _sureness(suite.speedup, comparison.options.confidence)
         text = f"{_suite_text(suite, suite.speedup)} over {over}{sureness}"
-        text += ": " + ", ".join(f"{verdicts[one]} {one}" for one in VERDICTS if verdicts[one]) + "."
+        text += ": " + ", ".join(f"{verdicts[one]} {one}" for one in LISTED if verdicts[one]) + "."
     if regressions:
         more = f" and {len(regressions) - 3} more" if len(regressions) > 3 else ""
         named = ", ".join(benchmark_title(one.benchmark) for one in regressions[:3])
         text += f" Worse: {named}{more}."
-    spoiling = [one.subject for one in comparison.differences if one.weight == "spoils"]
-    if spoiling:
+    if comparison.is_spoilt:
+        spoiling = [one.subject for one in comparison.differences if one.weight == "spoils"]
         text += f" The sides differ in what they measured ({', '.join(spoiling)}), so this says little about a change."
-    if regressions or spoiling:
+    if regressions or comparison.is_spoilt:
         return Verdict("warning", text)
     return Verdict("ok" if suite.verdict in ("faster", "equivalent") else "info", text)
 

@@ -15,17 +15,17 @@ from ms5ops.units import MISSING, count_text, milliseconds_text
 Kept = Literal["met", "not met", "no target", "not measured"]
 
 GROUP_TITLES = {
-    "recent": "Recent data (under 1 hour)",
-    "short-term": "Short-term (under 1 day)",
-    "historical": "Historical (under 1 week)",
-    "long-term": "Long-term (under 1 month)",
-    "aggregate": "Summaries (aggregates)",
-    "dashboard": "Dashboard loads",
+    "recent": "Last hour",
+    "short-term": "Last day",
+    "historical": "Last week",
+    "long-term": "Last month",
+    "aggregate": "Summaries",
+    "dashboard": "Dashboards",
     "report": "Reports",
-    "ingest": "Taking in new data",
-    "concurrency": "Many clients at once",
-    "job latency": "Start of background jobs",
-    "load": "Twice the expected volume",
+    "ingest": "Ingest",
+    "concurrency": "Many clients",
+    "job latency": "Job starts",
+    "load": "Double volume",
 }
 """Groups of queries, and the other kinds of benchmark, in the order of pages and reports."""
 

@@ -134,7 +134,7 @@ def samples_figure(samples: pd.DataFrame, unit: Unit, target: float | None, medi
             )  # fmt: skip
     figure.update_layout(hovermode="closest", showlegend=False)
     figure.update_xaxes(title="Taken at (UTC)")
-    return value_axis(figure, "y", unit, samples["value"], log=False)
+    return value_axis(figure, "y", unit, [*samples["value"], *([] if target is None else [target])], log=False)
 
 
 def value_axis(
@@ -154,7 +154,7 @@ def value_axis(
         )  # fmt: skip
     elif unit in ("ms", "s"):
         top = max(present, default=1.0)
-        update(rangemode="tozero", title=title, tickmode="array", **_time_ticks(top, unit))
+        update(range=[0, top * 1.08], title=title, tickmode="array", **_time_ticks(top, unit))
     else:
         update(rangemode="tozero", title=title, tickformat=",.0f")
     return figure

@@ -2,14 +2,17 @@
 
 import math
 from collections.abc import Sequence
+from datetime import datetime
 
 import plotly.graph_objects as go
 
 from ms5ops.benchmark.compare import Comparison
 from ms5ops.benchmark.comparison_summary import factor_text, interval_text, listed, speed_text
-from ms5ops.benchmark.run_summary import benchmark_title, value_text
+from ms5ops.benchmark.run_summary import benchmark_title, target_text, value_text
+from ms5ops.benchmark.trends import Event, Point, Series
 from ms5ops.benchmark.verdicts import BenchmarkComparison
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels
+from ms5ops.figures.benchmark import value_axis
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, WARNING, base_figure, labels
 
 VERDICT_COLOURS = {
     "faster": GOOD,
@@ -25,6 +28,16 @@ SYMBOLS = {
     "inconclusive": "circle-open",
     "not comparable": "x",
 }
+TOPICS = {
+    "deployment": ("Deployment", "star", "#7a5bc7"),
+    "version": ("Upgrade", "triangle-up", "#e07a1f"),
+    "settings": ("Setting changed", "square", "#1793a5"),
+    "hardware": ("Hardware changed", "hexagon", "#c2396b"),
+    "volume": ("Data volume", "diamond-tall", NEUTRAL),
+}
+BAND = "rgba(47, 128, 208, 0.22)"
+EVENT_LANE = 0.08
+"""Of the height of a chart."""
 LANE_HEIGHT = 28
 LEAST_REACH = 1.25
 """Own choice: the axis reaches at least a factor of 1.25 to both sides, so that noise does not look like a change."""
@@ -131,7 +144,7 @@ def _reach(drawn: Sequence[BenchmarkComparison], comparison: Comparison) -> floa
         [comparison.suite.speedup] if comparison.suite.speedup else []
     )
     farthest = max((_factor(speedup.value) for speedup in speedups), default=1.0)
-    ends = [_factor(end) for speedup in speedups for end in (speedup.low, speedup.high) if end]
+    ends = [_factor(end) for speedup in speedups for end in (speedup.low, speedup.high) if end and math.isfinite(end)]
     return 1.1 * max(LEAST_REACH, min(max(ends, default=1.0), 2 * farthest), farthest)
 
 
@@ -161,3 +174,110 @@ def _speed_axis(figure: go.Figure, reach: float) -> None:
 
 def _short(factor: float) -> str:
     return f"{factor:g}x" if factor < 1000 else factor_text(factor)
+
+
+def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:
+    """A benchmark over its runs: medians with their intervals, p95, the levels between changes, and what happened
+    meanwhile as marks along the top (deployments, upgrades, settings, hardware)."""
+    figure = base_figure(HEIGHT + 60)
+    points = series.points
+    at = [point.at for point in points]
+    told = [point for point in points if point.low is not None and point.high is not None]
+    if told:
+        figure.add_scatter(x=[point.at for point in told], y=[point.high for point in told], mode="lines",
+                           line={"width": 0}, showlegend=False, hoverinfo="skip")  # fmt: skip
+        figure.add_scatter(
+            x=[point.at for point in told], y=[point.low for point in told], mode="lines", line={"width": 0},
+            fill="tonexty", fillcolor=BAND, name="95 % interval of the median", hoverinfo="skip",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=at, y=[point.p95 for point in points], mode="lines", name="p95",
+        line={"color": NEUTRAL, "dash": "dot", "width": 1.5}, hoverinfo="skip",
+    )  # fmt: skip
+    figure.add_scatter(
+        x=at,
+        y=[point.median for point in points],
+        mode="lines+markers",
+        name="Median of a run",
+        line={"color": STORED, "width": 2},
+        marker={
+            "size": 8,
+            "symbol": ["circle-open" if point.is_partial or point.is_summary else "circle" for point in points],
+        },
+        customdata=[_about_point(point, series) for point in points],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+    for change in series.changes:
+        figure.add_vline(
+            x=_middle(change.since, change.until), line={"color": VERDICT_COLOURS[change.verdict], "width": 2},
+            annotation_text=speed_text(change.speedup.value), annotation_position="top right",
+            annotation_font_color=VERDICT_COLOURS[change.verdict],
+        )  # fmt: skip
+    values = [value for point in points for value in (point.median, point.p95, point.high) if value]
+    if series.target_p95 is not None:
+        values.append(series.target_p95)
+        figure.add_hline(y=series.target_p95, line={"color": WARNING, "dash": "dash", "width": 1.5},
+                         annotation_text=f"target p95 {target_text(series.target_p95, series.unit)}",
+                         annotation_position="bottom left")  # fmt: skip
+    value_axis(figure, "y", series.unit, values)
+    _add_events(figure, events)
+    figure.update_layout(hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 36})
+    figure.update_xaxes(title="Start of the run (UTC)", type="date")
+    return figure
+
+
+def _add_events(figure: go.Figure, events: Sequence[Event]) -> None:
+    """Marks on lanes of their own along the bottom, one per topic that occurs: they move no scale and hide no other."""
+    present = [topic for topic in TOPICS if any(event.topic == topic for event in events)]
+    if not present:
+        return
+    height = EVENT_LANE * len(present)
+    for lane, topic in enumerate(present):
+        title, symbol, colour = TOPICS[topic]
+        own = [event for event in events if event.topic == topic]
+        figure.add_scatter(
+            x=[event.until for event in own],
+            y=[lane] * len(own),
+            yaxis="y2",
+            mode="markers",
+            name=title,
+            showlegend=False,
+            marker={"symbol": symbol, "size": 13, "color": colour, "line": {"width": 1, "color": "#ffffff"}},
+            customdata=[_about_event(event) for event in own],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+        if topic == "deployment":
+            for event in own:
+                figure.add_vline(x=event.until, line={"color": colour, "width": 1, "dash": "dot"})
+    figure.update_layout(
+        yaxis={"domain": [height, 1]},
+        yaxis2={
+            "domain": [0, height - 0.02], "range": [-0.6, len(present) - 0.4], "tickmode": "array", "zeroline": False,
+            "tickvals": list(range(len(present))), "ticktext": [TOPICS[topic][0] for topic in present],
+            "showgrid": True, "fixedrange": True,
+        },
+        xaxis={"anchor": "y2"},
+    )  # fmt: skip
+
+
+def _about_event(event: Event) -> str:
+    lines = labels(event.text.split("; "))
+    shown = lines[:6] + ([f"and {len(lines) - 6} more"] if len(lines) > 6 else [])
+    return "<br>".join([f"<b>by {event.until:%Y-%m-%d %H:%M} UTC</b>", *shown])
+
+
+def _about_point(point: Point, series: Series) -> str:
+    marked = [text for holds, text in ((point.is_partial, "partial"), (point.is_summary, "summary only")) if holds]
+    span = f" ({value_text(point.low, series.unit)} to {value_text(point.high, series.unit)})" if point.low else ""
+    return "<br>".join(
+        [
+            f"<b>{labels([point.label or 'run'])[0]}</b>, {point.at:%Y-%m-%d %H:%M} UTC"
+            + (f" ({', '.join(marked)})" if marked else ""),
+            f"median {value_text(point.median, series.unit)}{span}",
+            f"p95 {value_text(point.p95, series.unit)}, {point.samples} samples",
+        ]
+    )
+
+
+def _middle(since: datetime, until: datetime) -> datetime:
+    return since + (until - since) / 2

@@ -5,10 +5,11 @@ A stored run never changes, so that it needs no age; samples are read with the r
 
 from collections.abc import Sequence
 
+import pandas as pd
 import streamlit as st
 
 from ms5ops.benchmark import store
-from ms5ops.benchmark.records import Run, RunHeader
+from ms5ops.benchmark.records import SAMPLE_DTYPES, Result, Run, RunHeader
 from ms5ops.ui.readings import READ_TTL_S, Readings, history
 
 
@@ -26,6 +27,18 @@ def loaded(run_ids: Sequence[str]) -> tuple[Run, ...]:
     return _runs(tuple(run_ids))
 
 
+def without_samples(headers: Sequence[RunHeader]) -> tuple[Run, ...]:
+    """Runs with results, but with no samples: for what is said of many runs at once. HistoryError as it comes."""
+    results = _results(tuple(one.run_id for one in headers))
+    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    return tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
+
+
+def samples_of(headers: Sequence[RunHeader], benchmark: str) -> pd.DataFrame:
+    """The samples of one benchmark in many runs, as ``store.load_samples``. HistoryError as it comes."""
+    return _samples(tuple(one.run_id for one in headers if not one.is_summary), benchmark)
+
+
 def forget_headers() -> None:
     """Let the next page load read the list afresh: a run has ended."""
     _headers.clear()
@@ -36,6 +49,16 @@ def _headers() -> tuple[RunHeader, ...]:
     return store.run_headers(history())
 
 
+@st.cache_resource(show_spinner=False, max_entries=4)
+def _results(run_ids: tuple[str, ...]) -> dict[str, tuple[Result, ...]]:
+    return store.load_results(history(), run_ids)
+
+
 @st.cache_resource(show_spinner="Reading the run", max_entries=24)
 def _runs(run_ids: tuple[str, ...]) -> tuple[Run, ...]:
     return store.load_runs(history(), run_ids)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _samples(run_ids: tuple[str, ...], benchmark: str) -> pd.DataFrame:
+    return store.load_samples(history(), run_ids, [benchmark])

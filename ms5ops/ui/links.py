@@ -12,6 +12,7 @@ TITLES = {
     "indexes": "Indexes",
     "health": "Health",
     "benchmarks": "Benchmarks",
+    "compare": "Compare",
 }
 
 

@@ -5,19 +5,22 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from ms5ops import units
+from ms5ops.access.manage import allowed, recorded
+from ms5ops.access.roles import LEAST, may
 from ms5ops.benchmark import background
 from ms5ops.benchmark.background import Status
 from ms5ops.benchmark.run_summary import benchmark_title
 from ms5ops.errors import Ms5opsError
 from ms5ops.ui.benchmark_readings import forget_headers
+from ms5ops.ui.identity import actor
 from ms5ops.ui.messages import plain
 from ms5ops.ui.readings import Readings
 
 LOOK_EVERY_S = 1
 SCOPES = {
-    "Quick: all queries, few samples": ("--only", "query", "--quick"),
-    "Queries and dashboards, in full": ("--only", "query"),
-    "Everything: with ingest, many clients, load": (),
+    "Quick: all queries, few samples": ("--quick",),
+    "Queries, dashboards and job starts, in full": (),
+    "Everything: with ingest, many clients, double volume": ("--all",),
 }
 _SEEN = "benchmark_seen_running"
 
@@ -47,7 +50,7 @@ def _progress(page: Readings) -> None:
                 "Stopping …" if status.stop_asked else "Stop, and keep what was measured",
                 icon=":material/stop_circle:",
                 disabled=status.stop_asked,
-                on_click=background.ask_to_stop,
+                on_click=_stop,
                 args=(status.environment,),
                 key="stop_benchmarks",
             )
@@ -61,7 +64,17 @@ def _progress(page: Readings) -> None:
         )
 
 
+def _stop(environment: str) -> None:
+    try:
+        who = allowed(actor(), "benchmark", environment)
+        with recorded(who, "stop benchmark", environment):
+            background.ask_to_stop(environment)
+    except Ms5opsError as error:
+        st.error(f"**The run goes on.** {plain(error.happened)}\n\n{plain(error.next_step)}", icon=":material/error:")
+
+
 def _form(page: Readings, status: Status | None) -> None:
+    refusal = _refusal()
     with st.form("measure", border=True):
         st.markdown(
             "**Measure now**",
@@ -74,11 +87,28 @@ def _form(page: Readings, status: Status | None) -> None:
                 help="What people will call this run. Runs can be compared by it.",
             )  # fmt: skip
             scope = st.selectbox("What", list(SCOPES), key="measure_scope", width=380)
-            wanted = st.form_submit_button("Run benchmarks", type="primary", icon=":material/timer:")
+            wanted = st.form_submit_button(
+                "Run benchmarks", type="primary", icon=":material/timer:", disabled=refusal is not None
+            )
+        if refusal is not None:
+            st.caption(refusal)
         if status is not None:
             _last(status)
     if wanted:
         _start(page, label.strip(), scope)
+
+
+def _refusal() -> str | None:
+    """Why the button is off for whoever looks; None where it is not."""
+    try:
+        who = actor()
+    except Ms5opsError as error:
+        return plain(f"{error.happened} {error.next_step}")
+    if may(who, "benchmark"):
+        return None
+    role = LEAST["benchmark"]
+    start = "Nobody is signed in" if who is None else f"{plain(who.name)} has the role {who.role}"
+    return f"{start}; running benchmarks takes the role {role} or more. `python -m ms5ops benchmark run` does the same."
 
 
 def _last(status: Status) -> None:
@@ -98,9 +128,12 @@ def _last(status: Status) -> None:
 
 
 def _start(page: Readings, label: str, scope: str) -> None:
-    arguments = [*SCOPES[scope], *(["--label", label] if label else [])]
+    environment = page.connected.name
+    arguments = [*SCOPES[scope], *([f"--label={label}"] if label else [])]
     try:
-        background.start(page.connected.name, arguments)
+        who = allowed(actor(touch=True), "benchmark", environment)
+        with recorded(who, "benchmark", environment, {"label": label, "what": scope}):
+            background.start(environment, arguments, actor=who.name)
     except Ms5opsError as error:
         st.error(
             f"**No run was started.** {plain(error.happened)}\n\n{plain(error.next_step)}", icon=":material/error:"

@@ -30,6 +30,7 @@ page = st.navigation(
         ],
         "Measure": [
             _page("benchmarks", "Benchmarks", "timer"),
+            _page("compare", "Compare", "compare_arrows"),
         ],
         "Administer": [
             _page("audit", "Audit log", "history_edu"),

@@ -14,7 +14,7 @@ HOLDER = """
 import sys
 from ms5ops.benchmark import background
 with background.alone("plant", label="by the other", actor="anna") as run:
-    run.progress(3, 10, "latest_100", 12.0)
+    run.progress(3, 10, "latest_100", 7.0)
     run._write()
     print("begun", flush=True)
     sys.stdin.readline()
@@ -53,16 +53,15 @@ def test_another_process_is_seen_kept_out_and_stopped() -> None:
         seen = background.current("plant")
         assert seen is not None
         assert seen.is_running
-        assert (seen.pid, seen.label, seen.done, seen.total, seen.step) == (
-            process.pid, "by the other", 3, 10, "latest_100",
-        )  # fmt: skip
+        assert (seen.pid, seen.label, seen.step) == (process.pid, "by the other", "latest_100")
+        assert (seen.share, seen.remaining_seconds) == (0.3, 7.0)
         with (
             pytest.raises(BenchmarkError, match="started by anna"),
             background.alone("plant", label=None, actor="ben"),
         ):
             pass
         with pytest.raises(BenchmarkError, match="being run already"):
-            background.start("plant")
+            background.start("plant", actor="ben")
         with background.alone("another plant", label=None, actor="ben"):
             assert background.current("plant") == seen
         background.ask_to_stop("plant")
@@ -113,5 +112,5 @@ def test_a_run_that_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch, tmp_p
     for name in ("DB_HOST", "MS5OPS_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(BenchmarkError) as caught:
-        background.start("nowhere")
+        background.start("nowhere", actor="ben")
     assert caught.value.next_step

@@ -1,0 +1,1 @@
+"""Reports to share: files that open without the console and without a network."""

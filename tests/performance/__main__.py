@@ -5,9 +5,15 @@ They print figures with how these were taken; nothing passes or fails by a time.
 
 import sys
 
-from tests.performance import ingest, pages, readings, sessions
+from tests.performance import ingest, pages, pgbench, readings, sessions
 
-BENCHMARKS = {"pages": pages.main, "sessions": sessions.main, "readings": readings.main, "ingest": ingest.main}
+BENCHMARKS = {
+    "pages": pages.main,
+    "sessions": sessions.main,
+    "readings": readings.main,
+    "ingest": ingest.main,
+    "pgbench": pgbench.main,
+}
 
 
 def main() -> None:

@@ -1,0 +1,147 @@
+"""Concurrency: how throughput and latency change from one client to a hundred and more, all asking without a pause."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from ms5ops.benchmark import anchor, results, sampling
+from ms5ops.benchmark.crowd import Driven, crowd
+from ms5ops.benchmark.options import Gathered, Work
+from ms5ops.benchmark.sampling import Sample
+from ms5ops.benchmark.scratch import FOLDER
+from ms5ops.benchmark.suite import bound, load_suite
+from ms5ops.queries import ANY_VERSION, query
+from ms5ops.units import count_text
+
+TARGET_MS = 100.0
+"""Phase 4's targets: over 100 concurrent queries; recent data in under 100 ms (p95)."""
+SAMPLES_KEPT = 20_000
+"""Of each step; the figures are over all."""
+WINDOW_S = 0.3
+"""Throughput is sampled in windows about so long (own choice)."""
+CLIENT_LIMIT_SHARE = 0.7
+"""Own choice: from this share of this machine's processor time on, the clients themselves may be the limit."""
+MIX = ("latest_per_metric", "latest_100_of_metric", "samples_of_last_hour", "metric_hours_of_week_aggregate")
+
+
+def measure(work: Work, gathered: Gathered) -> None:
+    """For each number of clients the latency of an answer, and the throughput."""
+    database, schema = work.site.read.database, work.site.read.schema
+    statements = mix(work)
+    room = _room(work)
+    levels = work.effort.clients
+    with crowd(database.target, list(statements.values()), work.effort.statement_timeout_ms, max(levels)) as clients:
+        for level in levels:
+            if work.pace.stop():
+                break
+            name = f"concurrency_{level}"
+            work.pace.say(f"{name}: {count_text(level)} clients on {schema}")
+            if level > room:
+                message = (
+                    f"The server has room for {max(room, 0)} more sessions, and {level} clients do not fit. Raise"
+                    " max_connections, or put a connection pooler in front."
+                )
+                for suffix, unit in (("", "ms"), ("_throughput", "queries/s")):
+                    gathered.add(
+                        results.without(
+                            name + suffix,
+                            "concurrency",
+                            about(level),
+                            unit=unit,  # type: ignore[arg-type]  # one of the two above
+                            outcome="not there",
+                            message=message,
+                        ),
+                        (),
+                    )
+                continue
+            began = datetime.now(UTC)
+            driven = clients.drive(level, work.effort.drive_s, work.options.seed)
+            _add(gathered, level, began, driven, list(statements))
+
+
+def mix(work: Work) -> dict[str, bytes]:
+    """The statements that clients send, by question: those on recent data, and one of an aggregate."""
+    database, schema = work.site.read.database, work.site.read.schema
+    there = anchor.relations(database, schema)
+    questions = {question.name: question for question in load_suite().questions}
+    with database.timed_session(work.effort.statement_timeout_ms) as session:
+        return {
+            name: session.statement(*bound(variant, schema, work.choice.parameters))
+            for name in MIX
+            if (variant := questions[name].variant(there))
+        }
+
+
+def about(level: int) -> str:
+    """What a step stands for, in one line."""
+    return f"{count_text(level)} {'client' if level == 1 else 'clients'} asking for recent data all the time."
+
+
+def windows(driven: Driven) -> list[float]:
+    """Answers per second in each window of the time, by when they were asked for."""
+    number = max(1, round(driven.seconds / WINDOW_S))
+    length = driven.seconds / number
+    counts = [0] * number
+    for _, at_s, _ in driven.latencies:
+        counts[min(number - 1, int(at_s / length))] += 1
+    return [count / length for count in counts]
+
+
+def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questions: Sequence[str]) -> None:
+    name = f"concurrency_{level}"
+    errors = sum(driven.errors.values())
+    details = {
+        "clients": level,
+        "connected": driven.connected,
+        "queries": len(driven.latencies),
+        "queries_per_s": len(driven.latencies) / driven.seconds,
+        "errors": errors,
+        "error_messages": dict(driven.errors),
+        "mix": list(questions),
+        "client_cpu_share": driven.cpu_share,
+        "client_may_be_the_limit": driven.cpu_share > CLIENT_LIMIT_SHARE,
+    }
+    if errors and not driven.latencies:
+        message = next(iter(driven.errors))
+        gathered.add(
+            results.without(
+                name, "concurrency", about(level), unit="ms", outcome="failed", message=message, details=details
+            ),
+            (),
+        )
+        return
+    values = [took_ms for _, _, took_ms in driven.latencies]
+    kept, step = sampling.thinned(
+        [
+            Sample(began + timedelta(seconds=at_s), took_ms, client=client)
+            for client, at_s, took_ms in sorted(driven.latencies, key=lambda one: one[1])
+        ],
+        SAMPLES_KEPT,
+    )
+    latency = results.measured(
+        name,
+        "concurrency",
+        about(level),
+        values,
+        "ms",
+        target=TARGET_MS,
+        details={**details, "kept_one_in": step},
+    )
+    gathered.add(latency, kept)
+    rates = windows(driven)
+    throughput = results.measured(
+        f"{name}_throughput",
+        "concurrency",
+        about(level),
+        rates,
+        "queries/s",
+        target=None,
+        details=details,
+        higher_is_better=True,
+    )
+    gathered.add(throughput, [Sample(began, rate) for rate in rates])
+
+
+def _room(work: Work) -> int:
+    """How many more sessions the server admits; one is left for others."""
+    row = work.site.read.database.row(query(FOLDER, "connections", ANY_VERSION).sql)
+    return int(row["most"] - row["used"] - row["reserved"]) - 1

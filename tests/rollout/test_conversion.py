@@ -224,7 +224,8 @@ def test_the_result_is_that_of_the_short_way_and_the_way_back_gives_the_original
     legacy(database, "short")
     original = {table: described(database, "online", table) for table in TABLES}
     for statement in statements(paths.SQL / "phase4/phase4_01_hypertables.sql"):
-        database.execute(statement.replace("factory_telemetry", "short"))
+        if "create_hypertable" in statement:
+            database.execute(statement.replace("factory_telemetry", "short"))
     for table in TABLES:
         told = convert(target, plan_for("online", table))
         assert told[-1][0] == 1.0

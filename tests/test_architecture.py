@@ -91,7 +91,7 @@ def test_pages_hold_no_sql_and_no_driver() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks", "control"]
+    "folder", ["observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks", "control", "access"]
 )
 def test_every_query_file_is_used_and_every_used_one_is_there(folder: str) -> None:
     source = "\n".join(file.read_text() for file in (paths.PROJECT / "ms5ops").rglob("*.py"))

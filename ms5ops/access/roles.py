@@ -32,6 +32,23 @@ LEAST: dict[Action, Role] = {
 """The least role for each action."""
 
 
+IN_WORDS: dict[Action, str] = {
+    "read": "read these pages",
+    "benchmark": "run benchmarks",
+    "collect": "store snapshots",
+    "dry run": "make a dry run",
+    "edit policies": "edit policies",
+    "acknowledge alerts": "acknowledge alerts",
+    "read audit": "read the audit log",
+    "apply": "apply a plan",
+    "roll back": "roll a deployment back",
+    "approve": "approve a plan",
+    "manage accounts": "manage accounts",
+    "change settings": "change settings",
+}
+"""Each action as people say it, after "to" or "may"."""
+
+
 @dataclass(frozen=True)
 class Actor:
     """Somebody who acts: ``name`` is unique within its ``provider`` ("local", "oidc", "shell" for the command line)."""
@@ -49,10 +66,10 @@ def may(actor: Actor | None, action: Action) -> bool:
 def require(actor: Actor | None, action: Action) -> Actor:
     """The actor, if they may do it; NotAllowed otherwise."""
     if actor is None:
-        raise NotAllowed(f"Nobody is signed in, and to {action} somebody must be.", "Sign in.")
+        raise NotAllowed(f"Nobody is signed in, and to {IN_WORDS[action]} somebody must be.", "Sign in.")
     if not may(actor, action):
         raise NotAllowed(
-            f"{actor.name} has the role {actor.role}, and to {action} takes {LEAST[action]}.",
+            f"{actor.name} has the role {actor.role}, and to {IN_WORDS[action]} takes {LEAST[action]}.",
             "Ask an admin for that role, or somebody who has it to do this.",
         )
     return actor

@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,11 @@ def utc_now() -> datetime:
 class Store:
     """Rows in ``file``, by the named queries of ``sql/<folder>``; the file is made, for its owner alone, when needed.
 
-    ``clock`` says what time it is for whatever is stored. Everything here raises StoreError where the file cannot
-    be used.
+    Everything here raises StoreError where the file cannot be used.
     """
 
     file: Path
     folder: str
-    clock: Callable[[], datetime] = field(default=utc_now)
 
     def rows(self, name: str, /, **parameters: Value) -> list[Row]:
         """The rows of one query that changes nothing."""
@@ -81,8 +79,8 @@ class Store:
             yield lambda name, /, **parameters: self._run(connection, name, parameters)
 
     def now(self) -> datetime:
-        """What the store's clock says."""
-        return self.clock()
+        """The instant now, for whatever is stored."""
+        return utc_now()
 
     def _run(self, connection: sqlite3.Connection, name: str, parameters: Mapping[str, Value]) -> list[Row]:
         found: Sequence[sqlite3.Row] = connection.execute(

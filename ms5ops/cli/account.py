@@ -89,7 +89,7 @@ def state_text(account: Account) -> str:
     """How an account stands, in words."""
     if account.is_disabled:
         return "disabled"
-    return "has to choose a password" if account.must_change else "in use"
+    return "one-time password" if account.must_change else "in use"
 
 
 def _show_password(password: str, name: str) -> None:

@@ -7,7 +7,7 @@ import streamlit as st
 
 from ms5ops.access import manage
 from ms5ops.access.accounts import LOCAL, ONE_TIME_LASTS, Account
-from ms5ops.access.roles import LEAST, ROLES, Actor, Role, may
+from ms5ops.access.roles import IN_WORDS, LEAST, ROLES, Actor, Role, may
 from ms5ops.errors import Ms5opsError
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.tables import Column, show_table
@@ -23,9 +23,8 @@ _ABOUT_ROLES: dict[Role, str] = {
 def add(actor: Actor) -> None:
     """The form for a new account."""
     with st.form("add_account", clear_on_submit=True, border=False):
-        name_column, role_column = st.columns(2)
-        name = name_column.text_input("Name", max_chars=64, help="a-z, 0-9 and . _ @ + -; also an e-mail address.")
-        role = role_column.selectbox("Role", ROLES, format_func=_role_text)
+        name = st.text_input("Name", max_chars=64, help="a-z, 0-9 and . _ @ + -; also an e-mail address.")
+        role = st.selectbox("Role", ROLES, format_func=_role_text)
         if st.form_submit_button("Add account", icon=":material/person_add:", type="primary"):
             _with_password(name, lambda: manage.add_account(actor, name, role))
 
@@ -90,12 +89,17 @@ def table(actor: Actor) -> None:
 def roles() -> None:
     """What each role may do."""
     frame = pd.DataFrame(
-        {"action": action.capitalize(), **{role: may(Actor("", role), action) for role in ROLES}} for action in LEAST
+        {"action": IN_WORDS[action].capitalize(), **{role: may(Actor("", role), action) for role in ROLES}}
+        for action in LEAST
     )
     show_table(
         frame,
-        [Column("action", "May"), *(Column(role, role.capitalize(), "yes/no") for role in ROLES)],
+        [
+            Column("action", "May"),
+            *(Column(role, "DBA" if role == "dba" else role.capitalize(), "yes/no") for role in ROLES),
+        ],
         key="roles",
+        height=35 * (len(frame) + 1) + 3,  # all of it: a table that scrolls hides what an admin may
     )
 
 
@@ -103,7 +107,7 @@ def state_text(account: Account) -> str:
     """How an account stands, in words."""
     if account.is_disabled:
         return "disabled"
-    return "has to choose a password" if account.must_change else "in use"
+    return "one-time password" if account.must_change else "in use"
 
 
 def _change_role(actor: Actor, chosen: Account) -> None:

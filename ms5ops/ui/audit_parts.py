@@ -39,11 +39,13 @@ def verification(actor: Actor) -> Verification:
 def filtered(actor: Actor) -> list[Entry]:
     """The filters, and the entries that pass them."""
     entries = manage.read_audit(actor)
-    span, action, outcome, text = st.columns([2, 3, 3, 3])
-    days = _SPANS[span.selectbox("When", list(_SPANS), index=1, key="when", bind="query-params")]
-    actions = action.multiselect("What", sorted({entry.action for entry in entries}), placeholder="everything")
-    outcomes = outcome.multiselect("Outcome", OUTCOMES, placeholder="any")
-    wanted = text.text_input("With the text", placeholder="a name, a plan, an address", max_chars=200)
+    with st.container(horizontal=True):
+        days = _SPANS[st.selectbox("When", list(_SPANS), index=1, key="when", bind="query-params", width=170)]
+        actions = st.multiselect(
+            "What", sorted({entry.action for entry in entries}), placeholder="everything", width=230
+        )
+        outcomes = st.multiselect("Outcome", OUTCOMES, placeholder="any", width=200)
+        wanted = st.text_input("With the text", placeholder="a name, a plan, an address", max_chars=200, width=240)
     since = datetime.now(UTC) - timedelta(days=days) if days else None
     return chosen(entries, since=since, actions=actions, outcomes=outcomes, text=wanted)
 

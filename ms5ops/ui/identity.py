@@ -90,5 +90,11 @@ def _sign_in_link(key: str) -> None:
 
 def _links(*links: tuple[str, str]) -> None:
     """Links in this tab: Streamlit's own open another one."""
-    anchors = " · ".join(f'<a href="{escape(path)}" target="_self">{escape(label)}</a>' for label, path in links)
-    st.html(f'<div style="font-size: .9rem">{anchors}</div>')
+    style = (
+        "display:inline-block;padding:.3rem .8rem;margin-right:.5rem;border:1px solid #8896a3;border-radius:.4rem;"
+        "color:inherit;text-decoration:none"
+    )
+    anchors = "".join(
+        f'<a href="{escape(path)}" target="_self" style="{style}">{escape(label)}</a>' for label, path in links
+    )
+    st.html(f'<div style="font-size:.875rem">{anchors}</div>')

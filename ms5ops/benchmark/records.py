@@ -87,7 +87,8 @@ class RunHeader:
 class Result:
     """What one benchmark gave. Figures are None where the outcome is not "ok" (never 0 for "not measured").
 
-    ``value`` figures (mean to p99) are in ``unit``; ``higher_is_better`` is True for throughputs. ``rows``: rows of
+    ``value`` figures (mean to p99) are in ``unit``; ``higher_is_better`` is True for throughputs, whose p95 and p99 are
+    what 95 and 99 % of the samples reach at least. ``rows``: rows of
     one answer. ``text_hash``: of the question, so that only the same question is compared: a question that is asked in
     several variants (of raw tables before Phase 4, of aggregates after it) has one hash over all its texts, and
     ``details`` say which was sent (variant, text). ``target_p95``: the promise, in ``unit`` (for a throughput: the

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from ms5ops.benchmark import anchor, ingest, sampling
+from ms5ops.benchmark import anchor, concurrency, ingest, job_latency, load, sampling
 from ms5ops.benchmark.circumstances import read_surroundings
 from ms5ops.benchmark.dashboards import page_client
 from ms5ops.benchmark.options import Gathered, Options, Pace, Part, Report, Site, Stop, Work
@@ -113,4 +113,10 @@ def _expected(options: Options, effort: Effort) -> dict[str, float]:
     return found
 
 
-_PARTS: dict[Part, Callable[[Work, Gathered], None]] = {"query": _queries, "ingest": ingest.measure}
+_PARTS: dict[Part, Callable[[Work, Gathered], None]] = {
+    "query": _queries,
+    "jobs": job_latency.measure,
+    "ingest": ingest.measure,
+    "concurrency": concurrency.measure,
+    "load": load.measure,
+}

@@ -34,7 +34,7 @@ class Effort:
 
 
 FULL = Effort(2, 5, 30, 8.0, 90.0, 30_000, 6.0, (100, 1_000, 10_000), (1, 2, 5, 10, 25, 50, 100, 120))
-QUICK = Effort(1, 5, 8, 0.1, 1.5, 5_000, 0.6, (1_000,), (1, 8))
+QUICK = Effort(1, 5, 8, 0.1, 3.0, 5_000, 0.6, (1_000,), (1, 8))
 
 
 def sample_count(once_ms: float, effort: Effort) -> int:
@@ -88,18 +88,17 @@ class Figures:
 NOTHING = Figures(0, None, None, None, None, None, None)
 
 
-def figures(values: Collection[float]) -> Figures:
-    """The figures of some samples; none of them where there is no sample."""
+def figures(values: Collection[float], *, higher_is_better: bool = False) -> Figures:
+    """The figures of some samples; none of them where there is no sample.
+
+    p95 and p99 are what 95 and 99 % of the samples keep to: at most so long or, of a throughput, at least so much.
+    """
     if not len(values):
         return NOTHING
     array = np.asarray(list(values), dtype=float)
-    median, p95, p99 = (float(value) for value in np.percentile(array, [50, 95, 99]))
+    tails = [5, 1] if higher_is_better else [95, 99]
+    median, p95, p99 = (float(value) for value in np.percentile(array, [50, *tails]))
     return Figures(len(array), float(array.mean()), median, float(array.min()), float(array.max()), p95, p99)
-
-
-def bad_tail(values: Collection[float], share: float) -> float | None:
-    """The value that ``share`` of the samples of a throughput reach at least: the 5th percentile for 0.95."""
-    return float(np.percentile(np.asarray(list(values), dtype=float), 100 * (1 - share))) if len(values) else None
 
 
 def samples_frame(samples: Mapping[str, Sequence[Sample]]) -> pd.DataFrame:

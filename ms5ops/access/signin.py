@@ -203,8 +203,8 @@ def _begin_session(store: Store, account: Account, begun: Try) -> SignedIn:
     now = store.now()
     with store.changing() as change:
         for key in begun.keys:
-            if key != _key("", account.name):
-                change("forget_tries", key=key)
+            # Of a name under attack from many places only this one try is taken back.
+            change("take_back_try" if key == _key("", account.name) else "forget_tries", key=key)
         change(
             "add_session", token_hash=hash_of(token), name=account.name, now=now.isoformat(), address=begun.place.lane
         )

@@ -7,6 +7,7 @@ import sys
 import unicodedata
 
 import pytest
+from argon2 import PasswordHasher
 
 from ms5ops import paths
 from ms5ops.access import accounts, audit, manage, passwords, shell, signin
@@ -77,7 +78,7 @@ def test_a_hash_of_older_parameters_is_renewed_at_the_next_sign_in(
 ) -> None:
     with_account("alice", "viewer")
     old = accounts.known("alice").password_hash
-    monkeypatch.setattr(passwords, "HASHER", passwords.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
+    monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=2, memory_cost=16, parallelism=1))
     signin.sign_in("alice", PASSWORD, HERE)
     new = accounts.known("alice").password_hash
     assert new != old

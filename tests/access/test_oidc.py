@@ -1,0 +1,103 @@
+"""Those whom an identity provider vouches for: claims to roles, expiry, and tokens that are older than the newest."""
+
+from typing import Any
+
+import pytest
+
+from ms5ops.access import accounts, audit, oidc
+from ms5ops.access.roles import Actor
+from ms5ops.access.store import Store
+from tests.access.conftest import Clock, configure
+
+TOML = """
+[access.oidc]
+claim = "groups"
+roles = { "ms5-readers" = "viewer", "ms5-operators" = "operator", "ms5-admins" = "admin" }
+"""
+
+
+def claims(clock: Clock, groups: object = ("ms5-operators",), **others: Any) -> dict[str, Any]:
+    now = clock.now.timestamp()
+    return {
+        "iss": "https://idp.example",
+        "sub": "8f3a",
+        "email": "Maria@Example.org",
+        "email_verified": True,
+        "groups": list(groups) if isinstance(groups, tuple) else groups,
+        "iat": now,
+        "exp": now + 3600,
+        **others,
+    }
+
+
+def test_groups_give_the_highest_role(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    assert oidc.actor(claims(clock, ("other", "ms5-readers", "ms5-operators"))) == Actor(
+        "maria@example.org", "operator", "oidc"
+    )
+    (entry,) = audit.entries()
+    assert (entry.actor, entry.action, entry.outcome) == ("maria@example.org", "sign in", "done")
+    oidc.actor(claims(clock))
+    assert len(audit.entries()) == 1, "the same token again is no new sign-in"
+
+
+@pytest.mark.parametrize("groups", [(), ("other",), "other", None, 7, ({"x": 1},)])
+def test_without_a_known_group_nobody_is_let_in(kept: Store, clock: Clock, groups: object) -> None:
+    configure(kept, TOML)
+    assert oidc.actor(claims(clock, groups)) is None
+    assert audit.entries()[0].outcome == "refused"
+    configure(kept, TOML + 'default = "viewer"\n')
+    assert oidc.actor(claims(clock, groups)) == Actor("maria@example.org", "viewer", "oidc")
+
+
+def test_another_claim_and_a_single_text_are_read(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML.replace('claim = "groups"', 'claim = "roles"'))
+    found = oidc.actor(claims(clock, roles="ms5-admins"))
+    assert found is not None
+    assert found.role == "admin"
+
+
+def test_an_expired_token_is_nobodys(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    token = claims(clock)
+    assert oidc.actor(token)
+    clock.forward(seconds=3600)
+    assert oidc.actor(token) is None
+    assert accounts.current("maria@example.org", "oidc") is None, "for the service as for the page"
+
+
+@pytest.mark.parametrize("missing", ["sub", "iss", "exp"])
+def test_a_token_without_what_it_must_have_is_nobodys(kept: Store, clock: Clock, missing: str) -> None:
+    configure(kept, TOML)
+    token = claims(clock)
+    del token[missing]
+    assert oidc.actor(token) is None
+
+
+def test_the_newest_token_decides_for_all_browsers(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    old = claims(clock, ("ms5-admins",))
+    assert oidc.actor(old) == Actor("maria@example.org", "admin", "oidc")
+    clock.forward(minutes=1)
+    assert oidc.actor(claims(clock, ("ms5-readers",))) == Actor("maria@example.org", "viewer", "oidc")
+    assert oidc.actor(old) == Actor("maria@example.org", "viewer", "oidc")
+
+
+def test_a_role_follows_the_settings_of_now_and_a_disabled_person_is_out(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    oidc.actor(claims(clock))
+    configure(kept, TOML.replace('"operator"', '"dba"'))
+    assert accounts.current("maria@example.org", "oidc") == Actor("maria@example.org", "dba", "oidc")
+    accounts.set_disabled("maria@example.org", True, "oidc")
+    assert oidc.actor(claims(clock)) is None
+
+
+def test_an_address_that_is_unverified_or_somebody_elses_is_not_the_name(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    unverified = oidc.actor(claims(clock, email_verified=False))
+    assert unverified is not None
+    assert unverified.name == "8f3a"
+    assert oidc.actor(claims(clock)) == Actor("maria@example.org", "operator", "oidc")
+    stranger = oidc.actor(claims(clock, ("ms5-admins",), sub="other"))
+    assert stranger == Actor("other", "admin", "oidc")
+    assert accounts.current("maria@example.org", "oidc") == Actor("maria@example.org", "operator", "oidc")

@@ -1,10 +1,5 @@
-import multiprocessing
-import os
-import signal
 import subprocess
 import sys
-import textwrap
-import time
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +8,6 @@ import duckdb
 import pandas as pd
 import pytest
 
-from ms5ops import paths
 from ms5ops.errors import HistoryError
 from ms5ops.history import History, migrations
 
@@ -120,44 +114,6 @@ def test_a_holder_is_waited_for_and_named(tmp_path: Path) -> None:
         finally:
             holder.kill()
     assert job_ids(history) == [1]
-
-
-def _write_many(file: Path, first: int) -> None:
-    for number in range(first, first + 10):
-        History(file, lock_wait_s=60).append({"job_run": run_frame(number)})
-
-
-def test_several_processes_write_and_read_at_once(tmp_path: Path) -> None:
-    file = tmp_path / "h.duckdb"
-    context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write_many, args=(file, 100 * number)) for number in range(4)]
-    for writer in writers:
-        writer.start()
-    while any(writer.is_alive() for writer in writers):
-        History(file, lock_wait_s=60).read("job_runs", EVER)
-        time.sleep(0.05)
-    assert [writer.exitcode for writer in writers] == [0] * 4
-    assert job_ids(History(file)) == sorted(100 * number + step for number in range(4) for step in range(10))
-
-
-def test_a_killed_writer_loses_nothing_it_finished(tmp_path: Path) -> None:
-    file = tmp_path / "h.duckdb"
-    script = textwrap.dedent(f"""
-        from pathlib import Path
-        from ms5ops.history import History
-        from tests.test_history import run_frame
-        for number in range(10_000):
-            History(Path({str(file)!r})).append({{"job_run": run_frame(number)}})
-            print(number, flush=True)
-    """)
-    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, cwd=paths.PROJECT) as writer:
-        assert writer.stdout is not None
-        finished = [int(writer.stdout.readline()) for _ in range(8)]
-        os.kill(writer.pid, signal.SIGKILL)
-        finished += [int(line) for line in writer.stdout.read().split()]
-    stored = job_ids(History(file))
-    assert stored[: len(finished)] == finished
-    assert len(stored) <= len(finished) + 1
 
 
 def test_migrations_are_numbered_without_gaps() -> None:

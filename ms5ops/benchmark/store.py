@@ -7,11 +7,12 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ms5ops.benchmark.records import SAMPLE_DTYPES, Result, Run, RunHeader, Surroundings
 from ms5ops.errors import BenchmarkError
-from ms5ops.history import History
+from ms5ops.history import History, Spooled
 
 _HEADER_TIMES = ("started_at", "finished_at", "anchor")
 _OPTIONAL_TEXTS = ("group_name", "message", "text_hash", "twin")
@@ -19,12 +20,13 @@ _OPTIONAL_FIGURES = ("target_p95", "mean", "median", "minimum", "maximum", "p95"
 _UNREAD: Mapping[str, object] = {"run_ids": None, "source": None, "since": None, "until": None}
 
 
-def store_run(history: History, run: Run) -> None:
+def store_run(history: History, run: Run) -> Spooled | None:
     """Add a finished (or stopped) run, whole or not at all; a run whose ``run_id`` is already stored stays as it is.
 
+    Where the history is held by others for too long, the run is safe on disk and the next writer takes it in: Spooled.
     Raises BenchmarkError where the run is not as it has to be, HistoryError where the history cannot be written.
     """
-    history.append(frames_of([run]))
+    return history.append(frames_of([run]))
 
 
 def run_headers(
@@ -46,7 +48,7 @@ def load_run(history: History, run_id: str) -> Run:
 
 def load_runs(history: History, run_ids: Sequence[str]) -> tuple[Run, ...]:
     """Runs with results and samples, in the order of the ids, read in one go; BenchmarkError where one is not there."""
-    wanted = [_checked_id(run_id) for run_id in run_ids]
+    wanted = _checked_ids(run_ids)
     if not wanted:
         return ()
     frames = history.read_together(
@@ -64,34 +66,28 @@ def load_runs(history: History, run_ids: Sequence[str]) -> tuple[Run, ...]:
             "See the stored ones with `python -m ms5ops benchmark list`.",
         )
     results = _results_by_run(frames["benchmark_results"])
-    samples = _as_samples(frames["benchmark_samples"])
-    parts = {str(run_id): part for run_id, part in samples.groupby("run_id", sort=False)}
-    none = samples.iloc[:0]
+    samples, ends = _as_taken(frames["benchmark_samples"], len(wanted))
+    parts = {run_id: samples.iloc[ends[place] : ends[place + 1]] for place, run_id in enumerate(wanted)}
     return tuple(
-        Run(
-            headers[run_id],
-            results.get(run_id, ()),
-            parts.get(run_id, none).drop(columns="run_id").reset_index(drop=True),
-        )
-        for run_id in wanted
+        Run(headers[run_id], results.get(run_id, ()), parts[run_id].reset_index(drop=True)) for run_id in wanted
     )
 
 
 def load_results(history: History, run_ids: Sequence[str]) -> dict[str, tuple[Result, ...]]:
     """The results of runs by run id, in each run's order; runs without results are left out."""
-    return _results_by_run(history.read("benchmark_results", {"run_ids": [_checked_id(one) for one in run_ids]}))
+    return _results_by_run(history.read("benchmark_results", {"run_ids": _checked_ids(run_ids)}))
 
 
 def load_samples(history: History, run_ids: Sequence[str], benchmarks: Sequence[str] | None = None) -> pd.DataFrame:
     """The samples of runs (and of some of their benchmarks): ``run_id`` and the columns of SAMPLE_DTYPES.
 
-    Sorted by run, benchmark and ordinal.
+    In the order of the ids, and within a run in the order taken.
     """
-    parameters = {
-        "run_ids": [_checked_id(one) for one in run_ids],
-        "benchmarks": None if benchmarks is None else list(benchmarks),
-    }
-    return _as_samples(history.read("benchmark_samples", parameters))
+    wanted = _checked_ids(run_ids)
+    parameters = {"run_ids": wanted, "benchmarks": None if benchmarks is None else list(benchmarks)}
+    samples, ends = _as_taken(history.read("benchmark_samples", parameters), len(wanted))
+    runs = np.repeat(np.arange(len(wanted)), np.diff(ends))
+    return samples.assign(run_id=pd.Categorical.from_codes(runs, categories=pd.Index(wanted))).reset_index(drop=True)
 
 
 def frames_of(runs: Sequence[Run]) -> dict[str, pd.DataFrame]:
@@ -118,6 +114,8 @@ def _check(run: Run) -> None:
         raise BenchmarkError(f"The run's {naive[0]} has no time zone.", "Give every instant of a run in UTC.")
     if absent := [name for name in SAMPLE_DTYPES if name not in run.samples]:
         raise BenchmarkError(f"The run's samples have no column {absent[0]}.", "See SAMPLE_DTYPES.")
+    if not np.isfinite(run.samples["value"].to_numpy(dtype=float, na_value=np.nan)).all():
+        raise BenchmarkError("The run has a sample with no finite value.", "Leave out what was not measured.")
     names = [result.benchmark for result in run.results]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -133,6 +131,10 @@ def _checked_id(run_id: str) -> str:
         raise BenchmarkError(
             f"{run_id!r} is not the whole id of a run.", "See the ids with `python -m ms5ops benchmark list`."
         ) from error
+
+
+def _checked_ids(run_ids: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(map(_checked_id, run_ids)))
 
 
 def _header_row(header: RunHeader) -> dict[str, object]:
@@ -179,8 +181,13 @@ def _result(row: dict[str, Any]) -> Result:
     return Result(**{**row, "group": group, "rows": rows, "details": json.loads(row["details"])})
 
 
-def _as_samples(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.astype(dict(SAMPLE_DTYPES))
+def _as_taken(frame: pd.DataFrame, runs: int) -> tuple[pd.DataFrame, np.ndarray[Any, np.dtype[np.int64]]]:
+    """Samples by run and then as they were taken, and where each of the runs begins and ends among them."""
+    keys = {name: frame[name].to_numpy(dtype="int64") for name in ("run", "ordinal")}
+    taken = pd.to_datetime(frame["taken_at"], utc=True).astype("int64").to_numpy()
+    order = np.lexsort((keys["ordinal"], taken, keys["run"]))
+    ends = np.searchsorted(keys["run"][order], np.arange(runs + 1))
+    return frame[list(SAMPLE_DTYPES)].iloc[order].astype(dict(SAMPLE_DTYPES)), ends
 
 
 def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:

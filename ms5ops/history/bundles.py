@@ -29,6 +29,10 @@ ASIDE = ".refused"
 """How the name of a bundle ends that was put aside because it is damaged."""
 
 
+class BundleNewer(BundleRefused):
+    """The bundle was written by a newer program: there is nothing wrong with it, but it needs an upgrade here."""
+
+
 class TableFile(BaseModel):
     """What the manifest tells of one table's Parquet file."""
 
@@ -194,7 +198,7 @@ def _manifest(bundle: Path) -> Manifest:
         raise _refused(bundle, f"its {MANIFEST} is not one of ms5ops") from error
     # The version first: a newer program may have tables that this one has never heard of.
     if manifest.schema_version > schema.newest_version():
-        raise BundleRefused(
+        raise BundleNewer(
             f"{bundle} was written by ms5ops {manifest.tool_version} with schema version {manifest.schema_version},"
             f" and this one knows versions up to {schema.newest_version()}.",
             "Upgrade ms5ops on this machine.",

@@ -44,7 +44,7 @@ def opened(file: Path, *, read_only: bool, wait_s: float, narrate: Narrate) -> I
     try:
         connection = _connect(file, read_only, deadline, wait_s, narrate)
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            _prepare(connection)
             yield connection
         except duckdb.Error as error:
             raise HistoryError(
@@ -62,10 +62,15 @@ def in_memory() -> Iterator[duckdb.DuckDBPyConnection]:
     """A database of its own that is gone when the block ends. Errors of duckdb pass."""
     connection = duckdb.connect(config=_CONFIG)
     try:
-        connection.execute("SET TimeZone = 'UTC'")
+        _prepare(connection)
         yield connection
     finally:
         connection.close()
+
+
+def _prepare(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would write among the data on stdout
 
 
 def sentence(error: duckdb.Error) -> str:

@@ -181,6 +181,9 @@ class History:
         try:
             with _transaction(connection):
                 bundles.take_in(connection, bundle)
+        except bundles.BundleNewer as error:
+            self.narrate(f"{error.happened} {error.next_step} It stays where it is.")
+            return
         except BundleRefused as error:
             self._put_aside(bundle, error)
             return

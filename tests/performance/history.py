@@ -5,12 +5,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 
-from ms5ops.benchmark.store import load_results, load_runs, load_samples, run_headers, store_run
+from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.store import frames_of, load_results, load_runs, load_samples, run_headers, store_run
 from ms5ops.history import History
 from ms5ops.history.connection import opened
 from tests.benchmark.stored import a_run
@@ -59,31 +61,31 @@ def month(instant: datetime) -> tuple[datetime, datetime]:
 
 
 def fill(history: History) -> None:
-    """Store runs; samples are made by DuckDB, as making them in Python would take minutes."""
+    """Store the runs; their samples are made by DuckDB, as making them in Python would take minutes."""
     for one in range(MONTHS):
-        since, _ = month(FIRST + timedelta(days=31 * one))
-        runs = [a_run(since + timedelta(days=day * 0.9)) for day in range(RUNS_A_MONTH)]
-        for run in runs:
-            result = run.results[0]
-            results = tuple(type(result)(**{**vars(result), "benchmark": f"benchmark {n}"}) for n in range(BENCHMARKS))
-            store_run(history, type(run)(run.header, results, run.samples.iloc[:0]))
-            with opened(history.file, read_only=False, wait_s=5, narrate=print) as connection:
-                connection.execute(
-                    """
-                    INSERT INTO benchmark_sample BY NAME
-                    SELECT $run_id::UUID AS run_id, benchmark, ordinal,
-                           $began::TIMESTAMPTZ + to_milliseconds(400 * ordinal) AS taken_at,
-                           value, value * 0.9 AS execute_ms, value * 0.1 AS fetch_ms, 0 AS client
-                    FROM (SELECT 'benchmark ' || b AS benchmark, n AS ordinal, 10 + 5 * random() AS value
-                          FROM range($samples) s(n), range($benchmarks) t(b) ORDER BY n, random())
-                    """,
-                    {
-                        "run_id": run.header.run_id,
-                        "began": run.header.started_at,
-                        "samples": SAMPLES,
-                        "benchmarks": BENCHMARKS,
-                    },
-                )
+        since, until = month(FIRST + timedelta(days=31 * one))
+        history.append(frames_of([without_samples(since + timedelta(days=day * 0.9)) for day in range(RUNS_A_MONTH)]))
+        with opened(history.file, read_only=False, wait_s=5, narrate=print) as connection:
+            connection.execute(
+                """
+                INSERT INTO benchmark_sample BY NAME
+                SELECT run_id, benchmark, ordinal, started_at + to_milliseconds(400 * ordinal) AS taken_at,
+                       value, value * 0.9 AS execute_ms, value * 0.1 AS fetch_ms, 0 AS client
+                FROM (SELECT run_id, started_at, 'benchmark ' || b AS benchmark, n AS ordinal,
+                             10 + 5 * random() AS value
+                      FROM benchmark_run, range($samples) s(n), range($benchmarks) t(b)
+                      WHERE started_at >= $since AND started_at < $until
+                      ORDER BY started_at, n, random())
+                """,
+                {"since": since, "until": until, "samples": SAMPLES, "benchmarks": BENCHMARKS},
+            )
+
+
+def without_samples(started_at: datetime) -> Run:
+    """A run's header and results."""
+    run = a_run(started_at)
+    results = tuple(replace(run.results[0], benchmark=f"benchmark {number}") for number in range(BENCHMARKS))
+    return Run(run.header, results, run.samples.iloc[:0])
 
 
 def show(what: str, call: Callable[[], object]) -> None:

@@ -1,0 +1,29 @@
+"""Processes that use a history at once, and processes that die in the middle of it."""
+
+import multiprocessing
+import os
+import signal
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+CONTEXT = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(["ms5ops.benchmark.store", "tests.benchmark.stored"])
+
+
+def started(target: Callable[..., None], *arguments: object) -> BaseProcess:
+    """A process that runs a function of a module; imports are shared, so that it begins at once."""
+    process = CONTEXT.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
+def die(*_arguments: object, **_named: object) -> None:
+    """What a process does at the point where a test kills it: no clean-up, no flush, as by kill -9."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def note(file: Path, text: str) -> None:
+    """Append a line that survives the process."""
+    with file.open("a", encoding="utf-8") as handle:
+        handle.write(f"{text}\n")

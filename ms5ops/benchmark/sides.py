@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from ms5ops.benchmark.expected import Outside
 from ms5ops.benchmark.records import RunHeader
 from ms5ops.benchmark.run_summary import marks, run_title
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
@@ -131,3 +132,20 @@ def stored_growth(sizes: pd.DataFrame, since: datetime | None, until: datetime |
     if span < GROWTH_OVER or grown <= 0:
         return None
     return grown * float(MONTH / span)
+
+
+def outside_figures(
+    sizes: pd.DataFrame,
+    every: Sequence[RunHeader],
+    before: Sequence[RunHeader],
+    after: Sequence[RunHeader],
+    saved_share: float | None,
+) -> Outside:
+    """What benchmarks do not measure: growth before and after from snapshots (``storage.snapshot_sizes``), and
+    ``saved_share``, which compression saves now: of a side that is about now, that is where the newest run is on it."""
+    newest = max(every, key=lambda one: one.started_at)
+    return Outside(
+        growth_before_bytes=stored_growth(sizes, None, max(one.finished_at for one in before)),
+        growth_after_bytes=stored_growth(sizes, min(one.started_at for one in after), None),
+        saved_share_after=saved_share if newest in after else None,
+    )

@@ -17,6 +17,7 @@ from ms5ops.cli import (
     apply,
     audit,
     benchmark,
+    benchmark_compare,
     benchmark_store,
     decisions,
     environments,
@@ -48,6 +49,8 @@ benchmark.app.command("list")(benchmark_store.list_runs)
 benchmark.app.command("show")(benchmark_store.show_run)
 benchmark.app.command("export")(benchmark_store.export)
 benchmark.app.command("import")(benchmark_store.import_runs)
+benchmark.app.command("compare")(benchmark_compare.compare_runs)
+benchmark.app.command("trends")(benchmark_compare.show_trends)
 app.add_typer(benchmark.app, name="benchmark")
 app.add_typer(history.app, name="history")
 app.command("run")(run.run)

@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import plotly.graph_objects as go
 
 from ms5ops.benchmark.compare import Comparison
-from ms5ops.benchmark.comparison_summary import factor_text, interval_text, listed, speed_text
+from ms5ops.benchmark.comparison_summary import interval_text, listed, speed_text
 from ms5ops.benchmark.run_summary import benchmark_title, target_text, value_text
+from ms5ops.benchmark.statistics import Estimate
 from ms5ops.benchmark.trends import Event, Point, Series
 from ms5ops.benchmark.verdicts import BenchmarkComparison
 from ms5ops.figures.benchmark import value_axis
@@ -44,6 +46,18 @@ LEAST_REACH = 1.25
 FACTORS = (1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
+@dataclass(frozen=True)
+class Reach:
+    """How far the axis goes, as speedups: ``slow`` below 1, ``fast`` above."""
+
+    slow: float
+    fast: float
+
+    def within(self, speedup: float) -> float:
+        """The speedup, or the end of the axis that it lies beyond."""
+        return min(max(speedup, self.slow), self.fast)
+
+
 def forest_figure(comparison: Comparison) -> go.Figure:
     """One line per benchmark with a speedup: the estimate and its interval about the line of no change, slower to the
     left, faster to the right; the suite's geometric mean last. Logarithmic: twice as fast lies as far from the line as
@@ -67,13 +81,14 @@ def forest_figure(comparison: Comparison) -> go.Figure:
             mode="markers",
             name="Geometric mean",
             marker={"symbol": "diamond", "size": 14, "color": VERDICT_COLOURS[comparison.suite.verdict]},
-            error_x=_errors([suite.value], [suite.low], [suite.high], VERDICT_COLOURS[comparison.suite.verdict]),
+            error_x=_intervals([suite], reach, VERDICT_COLOURS[comparison.suite.verdict]),
             customdata=[f"<b>All queries together</b><br>{speed_text(suite.value)}<br>interval {interval_text(suite)}"],
             hovertemplate="%{customdata}<extra></extra>",
         )
         if drawn:
             figure.add_hline(y=len(drawn) - 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
-    figure.update_layout(hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 30})
+    # The legend leaves the line above the plot to the words at the line of no change.
+    figure.update_layout(hovermode="closest", legend={"traceorder": "normal", "y": 1 + 24 / figure.layout.height})
     _speed_axis(figure, reach)
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(names))), ticktext=labels(names), rangemode="normal",
@@ -83,21 +98,16 @@ def forest_figure(comparison: Comparison) -> go.Figure:
 
 
 def _add_points(
-    figure: go.Figure, part: Sequence[tuple[int, BenchmarkComparison]], verdict: str, colour: str, reach: float
+    figure: go.Figure, part: Sequence[tuple[int, BenchmarkComparison]], verdict: str, colour: str, reach: Reach
 ) -> None:
     speedups = [one.speedup for _, one in part if one.speedup is not None]
     figure.add_scatter(
-        x=[_within(speedup.value, reach) for speedup in speedups],
+        x=[reach.within(speedup.value) for speedup in speedups],
         y=[place for place, _ in part],
         mode="markers",
         name=verdict.capitalize(),
         marker={"symbol": SYMBOLS[verdict], "size": 11, "color": colour},
-        error_x=_errors(
-            [_within(speedup.value, reach) for speedup in speedups],
-            [None if speedup.low is None else _within(speedup.low, reach) for speedup in speedups],
-            [None if speedup.high is None else _within(speedup.high, reach) for speedup in speedups],
-            colour,
-        ),
+        error_x=_intervals(speedups, reach, colour),
         customdata=[_about(one) for _, one in part],
         hovertemplate="%{customdata}<extra></extra>",
     )
@@ -120,60 +130,58 @@ def _about(one: BenchmarkComparison) -> str:
     return "<br>".join(lines)
 
 
-def _errors(
-    values: Sequence[float], lows: Sequence[float | None], highs: Sequence[float | None], colour: str
-) -> dict[str, object]:
-    """Plotly's error bars; an estimate without an interval has none."""
+def _intervals(speedups: Sequence[Estimate], reach: Reach, colour: str) -> dict[str, object]:
+    """Plotly's error bars, cut at the ends of the axis; an estimate without an interval has none."""
+
+    def arm(speedup: Estimate, end: float | None) -> float:
+        return 0 if end is None else abs(reach.within(end) - reach.within(speedup.value))
+
     return {
         "type": "data",
         "symmetric": False,
-        "array": [0 if high is None else high - value for value, high in zip(values, highs, strict=True)],
-        "arrayminus": [0 if low is None else value - low for value, low in zip(values, lows, strict=True)],
+        "array": [arm(speedup, speedup.high) for speedup in speedups],
+        "arrayminus": [arm(speedup, speedup.low) for speedup in speedups],
         "color": colour,
         "thickness": 2,
         "width": 5,
     }
 
 
-def _reach(drawn: Sequence[BenchmarkComparison], comparison: Comparison) -> float:
-    """How far the axis goes to both sides of 1, as a factor: the farthest estimate, and its interval up to twice it.
-
-    An interval without end (a side of very few samples) would press everything else onto the line.
-    """
-    speedups = [one.speedup for one in drawn if one.speedup] + (
-        [comparison.suite.speedup] if comparison.suite.speedup else []
+def _reach(drawn: Sequence[BenchmarkComparison], comparison: Comparison) -> Reach:
+    """As far as the farthest estimate, and as its interval up to twice that: an interval without end (of very few
+    samples) would press everything else onto the line. At least LEAST_REACH to both sides."""
+    speedups = [one.speedup for one in drawn if one.speedup]
+    speedups += [comparison.suite.speedup] if comparison.suite.speedup else []
+    values = [speedup.value for speedup in speedups if speedup.value > 0] or [1.0]
+    ends = [end for speedup in speedups for end in (speedup.low, speedup.high) if end and math.isfinite(end)] or [1.0]
+    slowest, fastest = min(values), max(values)
+    return Reach(
+        slow=min(1 / LEAST_REACH, slowest, max(min(ends), slowest / 2)) / 1.1,
+        fast=max(LEAST_REACH, fastest, min(max(ends), fastest * 2)) * 1.1,
     )
-    farthest = max((_factor(speedup.value) for speedup in speedups), default=1.0)
-    ends = [_factor(end) for speedup in speedups for end in (speedup.low, speedup.high) if end and math.isfinite(end)]
-    return 1.1 * max(LEAST_REACH, min(max(ends, default=1.0), 2 * farthest), farthest)
 
 
-def _factor(speedup: float) -> float:
-    return max(speedup, 1 / speedup) if speedup > 0 else 1.0
-
-
-def _within(speedup: float, reach: float) -> float:
-    return min(max(speedup, 1 / reach), reach)
-
-
-def _speed_axis(figure: go.Figure, reach: float) -> None:
-    factors = [factor for factor in FACTORS if factor <= reach]
-    # Five a side are read; more of them would run into each other.
-    if len(factors) > 5:
-        factors = [factor for factor in factors if factor in (2, 5, 10, 100, 1000, 10_000)] if reach < 120 else [
-            factor for factor in factors if factor in (3, 10, 100, 1000, 10_000)
-        ]  # fmt: skip
-    ticks = [1 / factor for factor in reversed(factors)] + [1.0, *factors]
-    texts = [f"{_short(factor)} slower" for factor in reversed(factors)]
-    texts += ["no change", *(f"{_short(factor)} faster" for factor in factors)]
+def _speed_axis(figure: go.Figure, reach: Reach) -> None:
+    span = math.log10(reach.fast / reach.slow)
+    factors = [factor for factor in FACTORS if factor <= max(reach.fast, 1 / reach.slow)]
+    # A tick needs some tenth of the axis to be read.
+    ticks, last = [], 1.0
+    for factor in factors:
+        if math.log10(factor / last) >= span / 11:
+            ticks.append(factor)
+            last = factor
+    every = [1 / factor for factor in reversed(ticks) if 1 / factor >= reach.slow] + [1.0]
+    every += [factor for factor in ticks if factor <= reach.fast]
     figure.update_xaxes(
-        type="log", range=[-math.log10(reach), math.log10(reach)], tickmode="array", tickvals=ticks, ticktext=texts,
-        title="← slower after        faster after →", zeroline=False,
+        type="log", range=[math.log10(reach.slow), math.log10(reach.fast)], tickmode="array", tickvals=every,
+        ticktext=["1x" if tick == 1 else f"{max(tick, 1 / tick):g}x" for tick in every], tickangle=0, zeroline=False,
+        title="Times slower or faster (logarithmic)", showgrid=True,
     )  # fmt: skip
-
-
-def _short(factor: float) -> str:
-    return f"{factor:g}x" if factor < 1000 else factor_text(factor)
+    for text, side in (("← slower", "right"), ("faster →", "left")):
+        figure.add_annotation(
+            x=0, y=1, yref="paper", xanchor=side, yanchor="bottom", text=text, showarrow=False,
+            xshift=6 if side == "left" else -6,
+        )  # fmt: skip
 
 
 def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:

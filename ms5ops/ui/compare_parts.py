@@ -13,7 +13,7 @@ from ms5ops.benchmark.expected import Outside
 from ms5ops.benchmark.records import RunHeader
 from ms5ops.benchmark.run_summary import GROUP_TITLES
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
-from ms5ops.benchmark.sides import Choice, choices, deployment_spans, first_pair, stored_growth
+from ms5ops.benchmark.sides import Choice, choices, deployment_spans, first_pair, outside_figures
 from ms5ops.benchmark.surroundings import Difference
 from ms5ops.errors import BenchmarkError, Ms5opsError
 from ms5ops.observe.savings import savings
@@ -27,6 +27,7 @@ from ms5ops.ui.readings import Readings
 from ms5ops.ui.tables import Column, show_table
 from ms5ops.ui.verdicts import show_verdict
 
+SIZE_COLUMNS = ("taken_at", "table_name", "size_bytes", "uncompressed_bytes")
 SIDES: tuple[Literal["before"], Literal["after"]] = ("before", "after")
 DIFFERENCE_COLUMNS = [
     Column("subject", "What differs"),
@@ -159,21 +160,18 @@ def _compared(
 
 
 def _outside(found: Material, before: Selected, after: Selected) -> Outside:
-    """Growth from the stored snapshots up to the one side and from the other on; what compression saves now.
-
-    Now is only right for a side that is about now: the newest run has to be on it.
-    """
+    stored = None
     try:
-        sizes = snapshot_sizes(readings.stored("storage_snapshots", found.page.source))
-    except Ms5opsError:
-        sizes = snapshot_sizes(pd.DataFrame(columns=["taken_at", "table_name", "size_bytes", "uncompressed_bytes"]))
-    newest = max(found.headers, key=lambda one: one.started_at)
+        stored = readings.stored("storage_snapshots", found.page.source)
+    except Ms5opsError as error:
+        show_error(error, "the history of snapshots")
     compression = found.page.overview.compression.value
-    saved = savings(compression).saved_share if compression and newest in after.headers else None
-    return Outside(
-        growth_before_bytes=stored_growth(sizes, None, max(one.finished_at for one in before.headers)),
-        growth_after_bytes=stored_growth(sizes, min(one.started_at for one in after.headers), None),
-        saved_share_after=saved,
+    return outside_figures(
+        snapshot_sizes(stored if stored is not None else pd.DataFrame(columns=[*SIZE_COLUMNS])),
+        found.headers,
+        before.headers,
+        after.headers,
+        savings(compression).saved_share if compression else None,
     )
 
 

@@ -130,6 +130,30 @@ def _run(found: Planned, file: Path) -> None:
 
 
 @pytest.mark.native
+def test_trimming_the_realtime_index_holds_no_lock_to_its_end(native: Target) -> None:
+    """By run_job, while one chunk is in use: what was dropped before it is committed, and the rest goes on."""
+    with installed(native, "legacy") as found:
+        for file in FILES.values():
+            _run(found, FOLDER / file)
+        held = "SELECT count(*) AS n FROM pg_indexes WHERE indexname LIKE '%_idx_metric_hist_realtime'"
+        before = found.writing.row(held)["n"]
+        chunks = found.writing.rows(
+            "SELECT format('%I.%I', chunk_schema, chunk_name) AS name FROM timescaledb_information.chunks"
+            " WHERE hypertable_name = 'metric_hist' AND range_end < now() - INTERVAL '24 hours' ORDER BY range_end"
+        )
+        job = found.writing.row(
+            "SELECT job_id FROM timescaledb_information.jobs WHERE proc_name = 'trim_realtime_index'"
+        )["job_id"]
+        with found.writing.transaction() as reader:
+            reader.exec_driver_sql(f"SELECT 1 FROM {chunks[1]['name']} LIMIT 1")
+            found.writing.execute(f"CALL run_job({job})")
+            assert found.writing.row(held)["n"] == before - len(chunks) + 1
+        found.writing.execute(f"CALL run_job({job})")
+        assert found.writing.row(held)["n"] == before - len(chunks)
+        assert keys(found.plan()) == [], "an index that is away from old chunks is whole"
+
+
+@pytest.mark.native
 def test_a_fill_works_on_a_server_too(native: Target) -> None:
     with native_database(native) as there:
         planned = Planned(there, embedded=False)

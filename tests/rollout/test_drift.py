@@ -103,6 +103,17 @@ DRIFTS = [
         can_go_back=False,
     ),
     Drift(
+        "what a replacement that was cut off left beside its index",
+        (
+            f"CREATE INDEX idx_oee_below_target__new ON {F}.oee_calculations (calculation_time DESC) WHERE oee < 0.7",
+            f"CREATE INDEX idx_kpis_below_target__old ON {F}.production_kpis (created_at)",
+            f"COMMENT ON INDEX {F}.idx_kpis_below_target__old IS 'mine'",
+            f"CREATE INDEX idx_metric_hist_realtime__new ON {F}.oee_calculations (quality)",
+        ),
+        ("04.idx_oee_below_target__new.leftover", "04.idx_kpis_below_target__old.leftover"),
+        clean=(f"DROP INDEX {F}.idx_metric_hist_realtime__new",),  # on another table: not the plan's
+    ),
+    Drift(
         "another comment on an index",
         (f"COMMENT ON INDEX {F}.idx_metric_hist_realtime IS 'mine'",),
         ("04.idx_metric_hist_realtime.index",),

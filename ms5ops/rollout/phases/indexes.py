@@ -12,7 +12,7 @@ from ms5ops.rollout.operation import Estimate, Inverse, Lock, Operation, Verific
 from ms5ops.rollout.phases.jobs import job_operation
 from ms5ops.rollout.policy_jobs import WantedJob
 from ms5ops.rollout.records import IndexState, State, plain
-from ms5ops.rollout.sql_text import comment, literal
+from ms5ops.rollout.sql_text import comment, literal, split
 from ms5ops.rollout.twins import WINDOW_MARK, index_body
 
 PER_CHUNK = "WITH (timescaledb.transaction_per_chunk)"
@@ -39,6 +39,7 @@ def indexes(state: State, policy: PolicySet) -> Draft:
             reason = state.twins.problems.get(wanted.name)
             draft.note("cannot", wanted.name, f"The server does not take its definition: {reason}.")
             continue
+        draft.add(*_leftovers(state, policy, wanted))
         _index(state, policy, wanted, draft)
     for job in policy.active_jobs:
         if state.edition == "apache":
@@ -127,6 +128,37 @@ def _build(state: State, policy: PolicySet, wanted: IndexPolicy, actual: IndexSt
     )
 
 
+def _leftovers(state: State, policy: PolicySet, wanted: IndexPolicy) -> list[Operation]:
+    """Drops what a replacement, or its way back, left beside the index when it was cut off."""
+    found = [state.index(f"{wanted.name}{suffix}") for suffix in (NEW, OLD)]
+    return [
+        _drop(state, wanted, one)
+        for one in found
+        if one is not None and one.table == policy.qualified(wanted.table) and not one.is_constraint
+    ]
+
+
+def _drop(state: State, wanted: IndexPolicy, leftover: IndexState) -> Operation:
+    target = f"{state.schema}.{leftover.name}"
+    return Operation(
+        key=f"04.{leftover.name}.leftover",
+        phase=4,
+        kind="drop_index",
+        target=target,
+        title=f"Drop {leftover.name}",
+        actual=f"left by a replacement of {wanted.name} that did not finish",
+        desired="no such index",
+        statements=(f"DROP INDEX IF EXISTS {target}",),
+        verification=Verification(f"SELECT (to_regclass({literal(target)}) IS NULL)::text", "true"),
+        lock=Lock("ACCESS EXCLUSIVE", f"{leftover.table} and its chunks", "a moment"),
+        inverse=_built_again(state, leftover)
+        if not leftover.is_broken
+        else Inverse(loses=f"the broken index {leftover.name}, which no query could rely on"),
+        before=plain(leftover),
+        privileges=owner_of(state, leftover.table),
+    )
+
+
 def cut_off(state: State, wanted: IndexPolicy) -> str:
     """Where the window of an index begins that is built now, as a timestamp in UTC; the hour without a window."""
     begins = state.now.replace(minute=0, second=0, microsecond=0) - (wanted.window or timedelta())
@@ -142,28 +174,29 @@ def create(name: str, table: str, body: str, *, per_chunk: bool) -> str:
 
 
 def _back(state: State, wanted: IndexPolicy, actual: IndexState | None) -> Inverse:
-    schema = state.schema
     if actual is None:
-        return Inverse((f"DROP INDEX IF EXISTS {schema}.{wanted.name}",))
-    former = actual.shape
+        return Inverse((f"DROP INDEX IF EXISTS {state.schema}.{wanted.name}",))
     if actual.is_broken:
         return Inverse(
             (),
             transactional=False,
             loses=f"the broken index {wanted.name}, which no query could rely on: the whole one stays in its place",
         )
-    made = f"{wanted.name}{OLD}"
-    per_chunk = state.table(actual.table.partition(".")[2]).kind == "hypertable" and not actual.is_unique
-    statements = [
-        f"DROP INDEX IF EXISTS {schema}.{made}",
-        create(made, actual.table, former, per_chunk=per_chunk),
-        f"DROP INDEX {schema}.{wanted.name}",
-        f"ALTER INDEX {schema}.{made} RENAME TO {wanted.name}",
-    ]
+    return _built_again(state, actual, replacing=True)
+
+
+def _built_again(state: State, actual: IndexState, *, replacing: bool = False) -> Inverse:
+    """A captured index made anew, with its comment; ``replacing`` the one that has its name by then."""
+    schema, made = state.schema, f"{actual.name}{OLD}" if replacing else actual.name
+    per_chunk = state.table(split(actual.table)[1]).kind == "hypertable" and not actual.is_unique
+    built = create(made, actual.table, actual.shape, per_chunk=per_chunk)
     if actual.is_unique:
-        statements[1] = statements[1].replace("CREATE INDEX", "CREATE UNIQUE INDEX", 1)
+        built = built.replace("CREATE INDEX", "CREATE UNIQUE INDEX", 1)
+    statements = [f"DROP INDEX IF EXISTS {schema}.{made}", built]
+    if replacing:
+        statements += [f"DROP INDEX {schema}.{actual.name}", f"ALTER INDEX {schema}.{made} RENAME TO {actual.name}"]
     if actual.comment is not None:
-        statements.append(_says(state, wanted.name, actual.comment))
+        statements.append(_says(state, actual.name, actual.comment))
     embedded = tuple(one.replace(f" {PER_CHUNK}", "") for one in statements)
     return Inverse(tuple(statements), transactional=False, embedded_statements=embedded)
 

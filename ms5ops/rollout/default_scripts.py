@@ -62,6 +62,8 @@ one, or move them to another table.
 The lock table must hold every new chunk and each of its indexes: with 1-hour chunks, 90 days are 2,160 chunks and about
 6,500 locks, against max_locks_per_transaction * (max_connections + max_prepared_transactions).
 
+The settings of the database, at the end, take its owner.
+
 A backup comes first. There is no undo in place: the way back is a copy into a plain table.
 """,
     2: """
@@ -175,6 +177,9 @@ def _as_found(state: State) -> State:
         server_settings=tuple(
             SettingState(name, None, 1.0 if name == "shared_buffers" else 0.0, None) for name in SERVER_SETTINGS
         ),
+        is_superuser=True,
+        owns_database=True,
+        may_create=True,
         read_at="2000-01-01T00:00:00+00:00",
     )
 

@@ -20,6 +20,8 @@
 -- The lock table must hold every new chunk and each of its indexes: with 1-hour chunks, 90 days are 2,160 chunks and
 -- about 6,500 locks, against max_locks_per_transaction * (max_connections + max_prepared_transactions).
 --
+-- The settings of the database, at the end, take its owner.
+--
 -- A backup comes first. There is no undo in place: the way back is a copy into a plain table.
 
 \set ON_ERROR_STOP on

@@ -55,6 +55,7 @@ def test_the_text_is_the_same_whatever_the_server(legacy: State) -> None:
         database_settings={"jit": "off"},
         server_settings=(),
         database_name="another",
+        owns_database=False,
         read_at="2030-01-01T12:34:56+00:00",
     )
     assert scripts(other, POLICY) == scripts(legacy, POLICY)

@@ -25,9 +25,11 @@ _DATES = frozenset({"timestamp", "date", "generated", "generated at", "generated
 _QUERY_NAMES = frozenset({"query", "running", "running query", "test", "benchmark"})
 _WORDS = "|".join(sorted(FIGURES, key=len, reverse=True))
 _GIVEN = "|".join(re.escape(word) for word in sorted(NOT_MEASURED, key=len, reverse=True) if word)
+_SPANS = "milliseconds|msec|ms|seconds|secs|sec|s|microseconds|us|µs|ns|minutes|mins|min|hours|h"
+"""Units of time, known or not: what follows a number and is none of these is not its unit."""
 _FIGURE = re.compile(
     rf"\b(?P<word>{_WORDS})(?:_ms| time)?\s*[:=]?\s*"
-    rf"(?P<value>(?:[+-]?\d[^\s,;()|]*(?:,\d[^\s,;()|]*)*|(?:{_GIVEN})(?!\w))(?:\s*(?:milliseconds|msec|ms|seconds|sec|s)\b)?)"
+    rf"(?P<value>(?:[+-]?\d[^\s,;()|]*(?:,\d[^\s,;()|]*)*|(?:{_GIVEN})(?!\w))(?:\s*(?:{_SPANS})\b)?)"
     r"|(?P<runs>\d+)\s*(?:runs|iterations|executions)\b",
     re.IGNORECASE,
 )

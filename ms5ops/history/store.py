@@ -207,8 +207,7 @@ class History:
             return
         with self._writing(wait_s) as connection:
             rows = connection.execute("SELECT name FROM mirrored_bundle").fetchall()
-            known = _MIRRORED.setdefault(self._identity(), set())
-            known.update(str(row[0]) for row in rows)
+            known = _MIRRORED[self._identity()] = {str(row[0]) for row in rows}
             for name in [name for name in entries if name not in known]:
                 with _transaction(connection):
                     bundles.take_in(connection, entries[name])

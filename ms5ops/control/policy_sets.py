@@ -112,6 +112,12 @@ def versions(store: Store) -> tuple[Version, ...]:
     return (*found, default)
 
 
+def in_force_number(store: Store, environment: str) -> int:
+    """The version that an environment is planned by, 0 where nobody chose."""
+    found = store.row("in_force", environment=environment)
+    return int(found["version"]) if found else 0
+
+
 def in_force(store: Store, environment: str) -> Chosen:
     """The policy set that an environment is planned by; the one that comes with ms5ops where nobody chose."""
     found = store.rows("in_force", environment=environment)

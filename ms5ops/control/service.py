@@ -63,7 +63,7 @@ class Service:
 
     def state(self, connected: Connected, policy: PolicySet) -> State:
         """The state of a database now, as the reading role sees it."""
-        return read_state(connect_server(connected.database, connected.schema), policy)
+        return read_state(connect_server(connected.database, connected.schema), policy, connected.deploy_role)
 
     def plan_now(self, connected: Connected, policy: PolicySet, phases: Collection[int] = ()) -> Plan:
         """The plan from the state now; anybody who may read may see it."""

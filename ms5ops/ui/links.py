@@ -13,6 +13,8 @@ TITLES = {
     "health": "Health",
     "benchmarks": "Benchmarks",
     "compare": "Compare",
+    "rollout": "Rollout",
+    "audit": "Audit log",
 }
 
 

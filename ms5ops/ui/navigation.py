@@ -32,6 +32,9 @@ page = st.navigation(
             _page("benchmarks", "Benchmarks", "timer"),
             _page("compare", "Compare", "compare_arrows"),
         ],
+        "Change": [
+            _page("rollout", "Rollout", "rocket_launch"),
+        ],
         "Administer": [
             _page("audit", "Audit log", "history_edu"),
             _page("accounts", "Accounts", "group"),

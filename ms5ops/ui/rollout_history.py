@@ -1,0 +1,128 @@
+"""Step 7 of a rollout: what was deployed, by whom, what it changed, and how it went."""
+
+from uuid import UUID
+
+import pandas as pd
+import streamlit as st
+
+from ms5ops.control import approvals, plans, progress, runs
+from ms5ops.control.plans import KeptPlan
+from ms5ops.errors import Ms5opsError
+from ms5ops.rollout import report
+from ms5ops.rollout.journal import Deployment
+from ms5ops.ui import rollout_live as live
+from ms5ops.ui import rollout_material as material
+from ms5ops.ui.links import page_link
+from ms5ops.ui.messages import plain
+from ms5ops.ui.rollout_material import Material
+from ms5ops.ui.tables import Column, show_table
+from ms5ops.units import MISSING
+
+COLUMNS = (
+    Column("number", "Deployment", "count"),
+    Column("status", "Status"),
+    Column("started", "Started", "instant"),
+    Column("seconds", "Took", "seconds"),
+    Column("done", "Operations done"),
+    Column("planned", "Planned by"),
+    Column("approved", "Approved by"),
+    Column("applied", "Applied by"),
+    Column("back", "Rolled back by"),
+    Column("note", "Note"),
+)
+
+
+def show(found: Material) -> None:
+    """The whole step."""
+    if not found.deployments:
+        st.info("Nothing was ever applied to this database.", icon=":material/history:")
+    else:
+        show_table(_frame(found), COLUMNS, key="deployments")
+        by_number = {one.number: one for one in found.deployments}
+        wanted = next((one.number for one in found.deployments if str(one.id) == st.query_params.get("run")), None)
+        numbers = list(by_number)
+        chosen = st.selectbox(
+            "Look into a deployment", numbers, index=numbers.index(wanted) if wanted else 0,
+            format_func=lambda number: f"Deployment {number}, {by_number[number].status}", key="history_one",
+        )  # fmt: skip
+        _one(found, by_number[chosen])
+    _attempts(found)
+    page_link("audit", "Audit log: sign-ins, refusals and every decision")
+
+
+def _frame(found: Material) -> pd.DataFrame:
+    kept = {one.plan_hash: one for one in plans.kept(found.service.store, found.environment, 1000)}
+    made = runs.latest(found.service.store, found.environment, 1000)
+    back = {
+        one.order.deployment: one.actor for one in made if one.order.kind == "rollback" and one.outcome != "refused"
+    }
+    rows = []
+    for one in found.deployments:
+        plan = kept.get(one.plan_hash)
+        rows.append(
+            {
+                "number": one.number,
+                "status": one.status,
+                "started": one.started_at,
+                "seconds": (one.finished_at - one.started_at).total_seconds() if one.finished_at else None,
+                "done": f"{one.done} of {one.operations}",
+                "planned": plan.author if plan else MISSING,
+                "approved": _approvers(found, plan),
+                "applied": f"{one.actor} on {one.host}",
+                "back": back.get(str(one.id), MISSING),
+                "note": one.note or "",
+            }
+        )
+    frame = pd.DataFrame(rows)
+    frame["started"] = pd.to_datetime(frame["started"], utc=True)
+    frame["seconds"] = frame["seconds"].astype("Float64")
+    return frame
+
+
+def _approvers(found: Material, plan: KeptPlan | None) -> str:
+    standing = approvals.approvals(found.service.store, plan.subject) if plan else ()
+    return ", ".join(dict.fromkeys(one.approver for one in standing if one.withdrawn_at is None)) or MISSING
+
+
+def _one(found: Material, deployment: Deployment) -> None:
+    try:
+        known = material.known(found.connected, deployment.id)
+        state = progress.read_live(found.connected.database, UUID(str(deployment.id)), known, found.now)
+    except Ms5opsError as error:
+        material.refused(error)
+        return
+    changes, operations, log = st.tabs(["What it changed", "Operations", "Log"])
+    with changes:
+        touched = [row for row in state.rows if row.status in ("done", "undone", "failed", "running", "undoing")]
+        frame = pd.DataFrame(
+            {
+                "What": [row.operation.target.partition(".")[2] or row.operation.target for row in touched],
+                "Operation": [row.operation.title for row in touched],
+                "Before": [row.operation.actual for row in touched],
+                "After": [row.operation.desired for row in touched],
+                "Now": ["taken back" if row.status == "undone" else row.status for row in touched],
+            }
+        )
+        st.dataframe(frame, hide_index=True, width="stretch", height=360)
+    with operations:
+        live.table(state.rows)
+    with log:
+        live.events(state.events)
+    text = report.Report(deployment=state.deployment, rows=state.rows, events=state.events).html()
+    st.download_button(
+        "Download the report (HTML)", text, file_name=f"deployment_{deployment.number}.html", mime="text/html",
+        icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+
+
+def _attempts(found: Material) -> None:
+    """Runs that ended badly before, or without, a deployment of their own."""
+    bad = [
+        one
+        for one in runs.latest(found.service.store, found.environment)
+        if one.outcome in ("refused", "failed", "died") and one.message
+    ]
+    if bad:
+        with st.expander(f"Runs that did not end well: {len(bad)}"):
+            for one in bad:
+                st.markdown(f"- {one.asked_at:%Y-%m-%d %H:%M} {plain(f'{one.actor}, {one.order.kind}: {one.message}')}")

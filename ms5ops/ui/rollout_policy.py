@@ -1,0 +1,184 @@
+"""The policy set behind a plan: adjust it in forms or as text, see the effect before it is saved, compare versions."""
+
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from ms5ops.control import policy_sets
+from ms5ops.control.policy_sets import Change
+from ms5ops.errors import Ms5opsError
+from ms5ops.policy.lint import lint
+from ms5ops.rollout.measure import measure
+from ms5ops.rollout.plan import make_plan
+from ms5ops.ui import identity
+from ms5ops.ui import rollout_material as material
+from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.rollout_material import Material
+from ms5ops.ui.rollout_plan import show_lint
+from ms5ops.units import instant_text
+
+_SPAN = "An interval of fixed length, such as 7 days or 12 hours"
+HEADINGS = {
+    "name": ("Name", None),
+    "enabled": ("On", "Off leaves the table, its indexes and the aggregates above it as they are found."),
+    "chunk_interval": ("Chunk interval", f"{_SPAN}. For chunks made from then on."),
+    "compress_after": ("Compress after", f"{_SPAN}, or never."),
+    "drop_after": ("Delete after", f"{_SPAN}, or never. What is older is DELETED for good."),
+    "start_offset": ("Refresh back to", f"{_SPAN}, or unbounded: how far back each refresh looks."),
+    "end_offset": ("Leave out the last", f"{_SPAN}: what is younger waits until it is whole."),
+    "schedule_interval": ("Refresh every", f"{_SPAN}."),
+}
+
+
+def show(found: Material) -> None:
+    """The whole of it, in an expander."""
+    by = f", chosen by {found.chosen.chosen_by}" if found.chosen.chosen_by else ""
+    label = f"Adjust the policy set (now: {found.chosen.name}{by})"
+    behind = st.expander(label, icon=":material/tune:", on_change="rerun", key="adjust_open")
+    if not behind.open:
+        return
+    with behind:
+        forms, text, versions = st.tabs(["Forms", "Text", "Versions"])
+        with forms:
+            _forms(found)
+        with text:
+            _text(found)
+        with versions:
+            _versions(found)
+
+
+def _forms(found: Material) -> None:
+    off = material.explain_off(found.actor, "edit policies")
+    changes: dict[tuple[str, ...], Any] = {}
+    for kind, title in (("tables", "Tables"), ("aggregates", "Continuous aggregates")):
+        st.markdown(f"**{title}**")
+        before = policy_sets.form_rows(found.chosen.policy, kind)
+        edited = st.data_editor(
+            pd.DataFrame(before), hide_index=True, width="stretch", disabled=True if off else ["name"],
+            column_config=_config(kind), key=f"form_{kind}_{found.chosen.number}",
+        )  # fmt: skip
+        changes |= policy_sets.edits(kind, before, edited.to_dict("records"))  # type: ignore[arg-type]
+    if not changes:
+        st.caption("Change a cell, and its effect on the plan is shown here before anything is saved.")
+        return
+    try:
+        text = policy_sets.adjusted(found.chosen.text, changes)
+    except Ms5opsError as error:
+        material.refused(error)
+        return
+    _effect(found, text, "form", off)
+
+
+def _config(kind: str) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for field in ("name", "enabled", *policy_sets.INTERVALS[kind]):
+        label, about = HEADINGS[field]
+        make = st.column_config.CheckboxColumn if field == "enabled" else st.column_config.TextColumn
+        shown[field] = make(label, help=about, required=True)
+    return shown
+
+
+def _text(found: Material) -> None:
+    off = material.explain_off(found.actor, "edit policies")
+    text = st.text_area(
+        "Policy set (TOML)", found.chosen.text, height=420, disabled=off, key=f"text_{found.chosen.number}",
+        max_chars=policy_sets.MOST_BYTES,
+    )  # fmt: skip
+    if text != found.chosen.text:
+        _effect(found, text, "text", off)
+
+
+def _effect(found: Material, text: str, key: str, off: bool) -> None:
+    """What a text would change in the policy set and in the plan; then it can be saved."""
+    st.markdown("**What this would change**")
+    try:
+        policy = policy_sets.parse(text)
+        differing = policy_sets.compare(found.chosen.policy, policy)
+        now = make_plan(found.service.state(found.connected, found.chosen.policy), found.chosen.policy)
+        then = make_plan(found.service.state(found.connected, policy), policy)
+    except Ms5opsError as error:
+        material.refused(error)
+        return
+    _changes(differing)
+    old, new = ({one.key: one for one in plan.operations} for plan in (now, then))
+    added = [one for one in then.operations if one.key not in old or old[one.key].desired != one.desired]
+    gone = [one for one in now.operations if one.key not in new]
+    st.markdown(
+        f"The plan would have **{len(then.operations)} operations** instead of {len(now.operations)}: "
+        f"{len(added)} new or different, {len(gone)} no longer needed."
+    )
+    for one in added[:12]:
+        mark = ":red[destroys data] " if one.destroys else ""
+        st.markdown(f"- {mark}{plain(one.title)}: {plain(one.actual)} → {plain(one.desired)}")
+    if len(added) > 12:
+        st.caption(f"and {len(added) - 12} more")
+    for one in gone[:12]:
+        st.markdown(f"- :gray[no longer: {plain(one.title)}]")
+    findings = [one for one in lint(policy, measure(found.page.overview, None)) if one.severity != "info"]
+    if findings:
+        show_lint(findings)
+    _save(found, text, key, off)
+
+
+def _changes(differing: tuple[Change, ...]) -> None:
+    for one in differing:
+        st.markdown(f"- `{one.where.replace('`', '')}`: {plain(one.before)} → **{plain(one.after)}**")
+    if not differing:
+        st.caption("Nothing that reaches the database differs.")
+
+
+def _save(found: Material, text: str, key: str, off: bool) -> None:
+    comment = st.text_input("What was changed, and why?", max_chars=500, disabled=off, key=f"save_{key}")
+    use = st.checkbox(f"Plan {found.environment} by it from now on", value=True, disabled=off, key=f"use_{key}")
+    if st.button("Save as a new version", icon=":material/save:", type="primary", disabled=off, key=f"do_save_{key}"):
+
+        def save() -> str:
+            actor = identity.actor(touch=True)
+            number = found.service.save_policy(actor, found.environment, text, comment, found.chosen.number)
+            if use:
+                found.service.choose_policy(actor, found.environment, number)
+            return f"Saved as version {number}."
+
+        if material.attempt(save):
+            st.rerun()
+
+
+def _versions(found: Material) -> None:
+    listed = policy_sets.versions(found.service.store)
+    names = {one.number: one for one in listed}
+    frame = pd.DataFrame(
+        {
+            "Version": [one.number for one in listed],
+            "In force": [one.number == found.chosen.number for one in listed],
+            "Author": [one.author for one in listed],
+            "Saved": [instant_text(one.created_at) for one in listed],
+            "Based on": ["" if one.number == 0 else str(one.based_on or 0) for one in listed],
+            "Comment": [one.comment for one in listed],
+        }
+    )
+    st.dataframe(frame, hide_index=True, width="stretch")
+    off = material.explain_off(found.actor, "edit policies")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        number = st.selectbox("Use a version", list(names), format_func=lambda one: names[one].name)
+        pressed = st.button("Plan by it", disabled=off or number == found.chosen.number, icon=":material/check:")
+    if pressed:
+
+        def choose() -> str:
+            found.service.choose_policy(identity.actor(touch=True), found.environment, number)
+            return f"{found.environment} is planned by {names[number].name}."
+
+        if material.attempt(choose):
+            st.rerun()
+    if len(listed) < 2:
+        st.caption("Saved versions can be compared here.")
+        return
+    with st.container(horizontal=True):
+        before = st.selectbox("Compare", list(names), index=1, format_func=lambda one: names[one].name, key="cmp_a")
+        after = st.selectbox("with", list(names), index=0, format_func=lambda one: names[one].name, key="cmp_b")
+    texts = [policy_sets.text_of(found.service.store, one) for one in (before, after)]
+    found_changes = policy_sets.compare(*(policy_sets.parse(text) for text in texts))
+    if found_changes:
+        _changes(found_changes)
+    else:
+        st.info("Nothing differs between these two.", icon=ICONS["info"])

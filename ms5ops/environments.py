@@ -17,6 +17,7 @@ class Connected:
     """A database by the name of its environment.
 
     ``origin`` is "simulated" for the sandbox, whose telemetry is generated, and "measured" for a server.
+    ``deploy_role`` is who would change it, None where that is the role that is connected, or nobody.
     """
 
     name: str
@@ -25,6 +26,7 @@ class Connected:
     protected: bool
     maintenance_window: str
     schema: str
+    deploy_role: str | None = None
 
 
 def connect(settings: Settings, name: str | None = None, purpose: Purpose = "read") -> Connected:
@@ -66,6 +68,7 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
         protected=environment.protected,
         maintenance_window=str(environment.maintenance_window),
         schema=environment.schema_name,
+        deploy_role=environment.deploy.user if environment.deploy else None,
     )
 
 

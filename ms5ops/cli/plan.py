@@ -54,7 +54,7 @@ def plan(  # noqa: PLR0917 - the command's options
     if as_json and as_sql:
         raise typer.BadParameter("Give --json or --sql, not both.")
     connected, wanted = open_reading(environment, policy)
-    state = read_state(connect_server(connected.database, connected.schema), wanted)
+    state = read_state(connect_server(connected.database, connected.schema), wanted, connected.deploy_role)
     made = make_plan(state, wanted, None if not phase else cast(list[Phase], phase))
     if out is not None:
         made.save(out)

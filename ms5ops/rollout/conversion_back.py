@@ -29,7 +29,13 @@ def is_converted(session: Session, row: OperationRow) -> bool:
 
 
 def obstacles(
-    database: Database, session: Session, deployment: Deployment, undone: Sequence[OperationRow], limits: Limits
+    database: Database,
+    session: Session,
+    deployment: Deployment,
+    undone: Sequence[OperationRow],
+    *,
+    limits: Limits,
+    embedded: bool,
 ) -> Iterator[str]:
     """Why tables cannot be made plain again, in sentences; what this rollback takes away first does not count."""
     for row in undone:
@@ -39,7 +45,7 @@ def obstacles(
         begun = under_way(session, table)
         if begun == "plain":
             continue  # it was looked at when it began
-        if _is_online(session, row, limits):
+        if _is_online(session, row, limits, embedded=embedded):
             parameters = _parameters(session, deployment, row)
             bounds = conversion.Limits(lock_timeout_ms=limits.lock_timeout_ms, retry_budget_s=limits.retry_budget_s)
             try:
@@ -58,9 +64,10 @@ def take_back(run: Run, row: OperationRow) -> None:
         finish(run, row)
     elif begun == "hypertable":
         pieces.abandon(run, row)
-    if begun == "plain" or (is_converted(run.session, row) and _is_online(run.session, row, run.limits)):
+    converted = is_converted(run.session, row)
+    if begun == "plain" or (converted and _is_online(run.session, row, run.limits, embedded=run.embedded)):
         _reverse(run, row)
-    elif is_converted(run.session, row):
+    elif converted:
         statements = row.operation.inverse.statements_for(embedded=run.embedded)
         run.change(row, statements, lambda: run.journal.undone(row, "undone"))
         return
@@ -84,12 +91,14 @@ def under_way(session: Session, table: str) -> str | None:
     return None if found is None else str(found)
 
 
-def _is_online(session: Session, row: OperationRow, limits: Limits) -> bool:
+def _is_online(session: Session, row: OperationRow, limits: Limits, *, embedded: bool) -> bool:
     """Whether the table is too large for the short way, or has, or had, more than that brings back."""
     table = _table(row)
-    size_bytes = _rows(session, pieces.FOLDER, "table_bytes", table=table)[0]["size_bytes"]
-    if size_bytes > limits.small_table_bytes or not row.operation.inverse.statements:
+    found = _rows(session, pieces.FOLDER, "table_bytes", table=table)[0]
+    if found["size_bytes"] > limits.small_table_bytes or not row.operation.inverse.statements:
         return True
+    if found["chunks"] > limits.small_table_chunks and not embedded:
+        return True  # dropping them takes long too; on the embedded engine nobody waits meanwhile
     schema, bare = table.split(".")
     now = _rows(session, "rollout", "tables", schema=schema, tables=[bare])[0]
     return bool(now["extras"] or now["views"] or now["referenced_by"])

@@ -109,16 +109,22 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
 
 def _convert(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
     """A small table under one lock, as its statements say; any other online, beside its writers."""
-    size_bytes = _rows(run, "table_bytes", table=parameters["table"])[0]["size_bytes"]
-    if size_bytes <= run.limits.small_table_bytes and not conversion_begun(run, parameters["table"]):
+    if not conversion_begun(run, parameters["table"]) and _is_small(run, parameters):
         run.change(row, row.operation.statements_for(embedded=run.embedded), lambda: verify(run.session, row.operation))
         return
     conversion.convert(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
 
 
-def reverse(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
-    """Make a plain table of what was converted, online; parameters as of ``conversion.reverse``."""
-    conversion.reverse(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
+def _is_small(run: Run, parameters: dict[str, Any]) -> bool:
+    """Whether its rows are copied, and its chunks made, so quickly that nobody minds the lock."""
+    if _rows(run, "table_bytes", table=parameters["table"])[0]["size_bytes"] > run.limits.small_table_bytes:
+        return False
+    if run.embedded:
+        return True  # one transaction at a time: nobody waits meanwhile
+    text = query(FOLDER, "chunks_to_make", ANY_VERSION).sql
+    filled = text.replace("{table}", parameters["table"]).replace("{time}", parameters["time_column"])
+    found = run.session.rows(filled, {"interval": parameters["chunk_interval"]})
+    return bool(found[0]["chunks"] <= run.limits.small_table_chunks)
 
 
 def abandon(run: Run, row: OperationRow) -> None:

@@ -31,7 +31,7 @@ _NAMES = {
     "edition": ("Edition", "Community"),
     "versions": ("Versions", "TimescaleDB 2.11 to 2.29 on PostgreSQL 13 or newer"),
     "disk": ("Disk space", "room for the plan and a tenth of the database"),
-    "privileges": ("Privileges", "owner of the tables, CREATE in the schema and the database"),
+    "privileges": ("Privileges", "owner of the tables, REFERENCES on what they point to, CREATE for schema, database"),
     "hypertables": ("Tables", "the tables are there, plain or as hypertables"),
     "policies": ("Existing policies", "at most one of each kind per table"),
     "activity": ("Activity", "no transaction over 15 minutes, nobody waits for a lock"),
@@ -68,7 +68,7 @@ def prechecks(connected: Connected, policy: PolicySet, operations: Sequence[Oper
         "edition": lambda: _edition(server),
         "versions": lambda: _versions(server),
         "disk": lambda: _disk(server, connected, operations),
-        "privileges": lambda: _privileges(server, names),
+        "privileges": lambda: _privileges(server, names, connected.deploy_role),
         "hypertables": lambda: _hypertables(server, names),
         "policies": lambda: _policies(server),
         "activity": lambda: _activity(server),
@@ -128,18 +128,25 @@ def _disk(server: Server, connected: Connected, operations: Sequence[Operation])
     )
 
 
-def _privileges(server: Server, names: Sequence[str]) -> Check:
-    parameters = {"schema": server.schema, "tables": list(names)}
-    row = server.database.row(query(FOLDER, "privileges", ANY_VERSION).sql, parameters)
+def _privileges(server: Server, names: Sequence[str], deploy_role: str | None) -> Check:
+    """Of the role that would deploy, whoever asks."""
+    parameters = {"schema": server.schema, "tables": list(names), "role": deploy_role}
+    rows = server.database.rows(query(FOLDER, "privileges", ANY_VERSION).sql, parameters)
+    if not rows:
+        return _check(
+            "privileges", f"there is no role {deploy_role}", False, advice="Create it (README), or name another."
+        )
+    row = rows[0]
     lacking = [f"not the owner of {name}" for name in row["not_owned"]]
+    lacking += [f"no REFERENCES on {name}, for the foreign keys" for name in row["not_referable"]]
     lacking += [] if row["may_create_objects"] else [f"no CREATE in schema {server.schema}"]
     lacking += [] if row["may_create_schema"] else ["no CREATE in the database (for the journal's schema ms5ops)"]
     return _check(
         "privileges",
         "; ".join(lacking) or "all there",
         not lacking,
-        f"role {server.role}{', superuser' if server.is_superuser else ''}",
-        advice="Grant it, or use a deploy role that has it.",
+        f"role {row['role']}",
+        advice="Grant it (README, “Rolling a policy out”), or use a deploy role that has it.",
     )
 
 

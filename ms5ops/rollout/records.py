@@ -267,7 +267,8 @@ class Twins:
 class State:
     """A database, as far as a plan depends on it. ``read_at`` is the server's clock.
 
-    ``version`` is TimescaleDB's; ``reschedules``: alter_job takes fixed_schedule and initial_start.
+    ``version`` is TimescaleDB's; ``owns_database``: the deploying role may change the database's settings;
+    ``reschedules``: alter_job takes fixed_schedule and initial_start.
     """
 
     schema: str

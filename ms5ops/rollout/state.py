@@ -53,13 +53,15 @@ _IDS = ("hypertable_id", "mat_hypertable_id")
 _CENTURIES = timedelta(days=365_000)
 
 
-def read_state(server: Server, policy: PolicySet) -> State:
+def read_state(server: Server, policy: PolicySet, deploy_role: str | None = None) -> State:
     """Everything that a plan and its inverses depend on, read by some twenty short queries.
+
+    ``deploy_role``: who will apply what is planned from it (None: the role that reads).
 
     Raises PrivilegeMissing where the role may not make temporary objects (definitions are compared by them),
     FeatureMissing on a standby, and what the server raises.
     """
-    able = read_rows(server, "capabilities", schema=policy.schema_name)[0]
+    able = read_rows(server, "capabilities", schema=policy.schema_name, role=deploy_role)[0]
     require_temporary(able["may_make_temporary"], server.role)
     hypertables = server.rows("hypertables")
     jobs = tuple(_job(row) for row in read_rows(server, "policy_jobs"))
@@ -87,7 +89,7 @@ def read_state(server: Server, policy: PolicySet) -> State:
         database_name=server.database_name,
         role=server.role,
         is_superuser=server.is_superuser,
-        owns_database=server.owns_database,
+        owns_database=able["owns_database"],
         may_create=able["may_create"],
         read_at=server.read_at.astimezone(UTC).isoformat(),
     )

@@ -109,7 +109,9 @@ def way_of(
             }.values()
         ),
         free_bytes=conditions.free_bytes(),
-        obstacles=tuple(obstacles(database, session, deployment, undone, conditions.limits)),
+        obstacles=tuple(
+            obstacles(database, session, deployment, undone, limits=conditions.limits, embedded=conditions.embedded)
+        ),
         _rows=rows,
     )
 

@@ -3,6 +3,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ms5ops import units
 from ms5ops.policy.document import PolicySet
@@ -10,6 +11,7 @@ from ms5ops.rollout.drafts import NO_LOCK, Draft
 from ms5ops.rollout.operation import Inverse, Operation, Verification
 from ms5ops.rollout.records import SettingState, State
 from ms5ops.rollout.sql_text import literal
+from ms5ops.rollout.sql_text import name as quoted
 
 _BYTES = {"": 8192, "b": 1, "kb": 1024, "mb": 1024**2, "gb": 1024**3, "tb": 1024**4}
 _MB = 1024**2
@@ -29,10 +31,13 @@ CACHE_SIZE_KEY = "01.database.effective_cache_size"
 
 
 def settings(state: State, policy: PolicySet) -> Draft:
-    """ALTER DATABASE for what its owner may set; advice for what needs the administrator."""
+    """ALTER DATABASE where the deploying role owns it; advice for what needs its owner, or the administrator."""
     draft = Draft()
     for name, value, number in _database(state, policy):
-        draft.add(_alter_database(state, name, value, number))
+        found = _alter_database(state, name, value, number)
+        if found is not None and not state.owns_database:
+            found = _for_the_owner(found, f"ALTER DATABASE {quoted(state.database_name)} SET {name} = {literal(value)}")
+        draft.add(found)
     for name, least in _server(policy):
         draft.add(_advice(state, name, least))
     return draft
@@ -97,6 +102,16 @@ def _alter_database(state: State, name: str, value: str, number: float) -> Opera
         ),
         before={"database_setting": own},
         privileges=("owner of the database",),
+    )
+
+
+def _for_the_owner(operation: Operation, statement: str) -> Operation:
+    return replace(
+        operation,
+        kind="advice",
+        statements=(statement,),
+        inverse=Inverse(impossible="this console never changes it: the deploy role does not own the database"),
+        advice=True,
     )
 
 

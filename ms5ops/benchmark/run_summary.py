@@ -10,7 +10,7 @@ import pandas as pd
 from ms5ops.benchmark.records import GROUPS, Outcome, Result, Run, RunHeader, Unit
 from ms5ops.observe.finding import counted
 from ms5ops.observe.verdict import Verdict
-from ms5ops.units import MISSING, count_text, milliseconds_text
+from ms5ops.units import MISSING, count_text, duration_text, milliseconds_text
 
 Kept = Literal["met", "not met", "no target", "not measured"]
 
@@ -110,11 +110,13 @@ def value_text(value: float | None, unit: Unit) -> str:
 
 
 def target_text(value: float | None, unit: Unit) -> str:
-    """A promise, which is a round number: ``100 ms``, ``2 s``, ``10,000 rows/s``."""
+    """A promise, which is a round number: ``100 ms``, ``2 s``, ``5 min``, ``10,000 rows/s``."""
     if value is None or unit not in ("ms", "s"):
         return value_text(value, unit)
-    milliseconds = value if unit == "ms" else value * 1000
-    return f"{milliseconds:g} ms" if milliseconds < 1000 else f"{milliseconds / 1000:g} s"
+    seconds = value / 1000 if unit == "ms" else value
+    if seconds >= 60:
+        return duration_text(seconds)
+    return f"{seconds * 1000:g} ms" if seconds < 1 else f"{seconds:g} s"
 
 
 def judged_figure(result: Result) -> float | None:

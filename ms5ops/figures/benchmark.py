@@ -18,6 +18,9 @@ SIDES = (NEUTRAL, STORED, "#e07a1f", "#7a5bc7")
 LANE_HEIGHT = 30
 LOG_FROM = 8.0
 """Own choice: values that lie further apart than this factor are drawn on a logarithmic axis."""
+TARGET_SHOWN_BELOW = 4
+"""A target at a larger multiple of the slowest sample is not drawn: it would press the samples onto the axis."""
+TARGET = "#e0a100"
 JITTER = 0.26
 
 
@@ -60,7 +63,7 @@ def distribution_figure(frame: pd.DataFrame, samples: pd.DataFrame) -> go.Figure
         y=[places[name] for name in judged["benchmark"]],
         mode="markers",
         name="Target",
-        marker={"symbol": "line-ns", "size": 17, "line": {"width": 2.5, "color": "#e0a100"}},
+        marker={"symbol": "line-ns", "size": 17, "line": {"width": 2.5, "color": TARGET}},
         hoverinfo="skip",
     )
     figure.add_scatter(  # what the pointer finds: a box without its samples has no hover text of ours
@@ -101,12 +104,7 @@ def ecdf_figure(sides: Mapping[str, Sequence[float]], unit: Unit, target: float 
         )
     if target is not None:
         every.append(target)
-        figure.add_vline(
-            x=math.log10(target) if is_wide(every) else target,
-            line={"color": "#e0a100", "dash": "dash", "width": 2},
-            annotation={"text": f"target {target_text(target, unit)}", "font": {"color": "#b08900"}},
-            annotation_position="bottom left",
-        )
+        level_line(figure, "x", target, f"target {target_text(target, unit)}", TARGET, log=is_wide(every))
     figure.add_hline(y=0.95, line={"color": NEUTRAL, "dash": "dot", "width": 1}, annotation_text="95 of 100",
                      annotation_position="bottom right")  # fmt: skip
     figure.update_layout(hovermode="closest", showlegend=len(sides) > 1, legend={"traceorder": "normal"})
@@ -126,15 +124,14 @@ def samples_figure(samples: pd.DataFrame, unit: Unit, target: float | None, medi
         customdata=[value_text(value, unit) for value in samples["value"]],
         hovertemplate="%{x|%H:%M:%S} UTC: %{customdata}<extra></extra>",
     )
-    for value, text, colour in ((median, "median", NEUTRAL), (target, "target", "#e0a100")):
-        if value is not None:
-            figure.add_hline(
-                y=value, line={"color": colour, "dash": "dash", "width": 1.5},
-                annotation_text=f"{text} {value_text(value, unit)}", annotation_position="top left",
-            )  # fmt: skip
+    if median is not None:
+        level_line(figure, "y", median, f"median {value_text(median, unit)}", NEUTRAL)
+    near = target is not None and target < TARGET_SHOWN_BELOW * float(samples["value"].max())
+    if target is not None and near:
+        level_line(figure, "y", target, f"target {target_text(target, unit)}", TARGET)
     figure.update_layout(hovermode="closest", showlegend=False)
     figure.update_xaxes(title="Taken at (UTC)")
-    return value_axis(figure, "y", unit, [*samples["value"], *([] if target is None else [target])], log=False)
+    return value_axis(figure, "y", unit, [*samples["value"], *([target] if near else [])], log=False)
 
 
 def value_axis(
@@ -158,6 +155,21 @@ def value_axis(
     else:
         update(rangemode="tozero", title=title, tickformat=",.0f")
     return figure
+
+
+def level_line(figure: go.Figure, axis: str, value: float, text: str, colour: str, *, log: bool = False) -> None:
+    """A dashed line across the figure at ``value`` of the ``axis`` ("x" or "y"), with its ``text`` at the end.
+
+    On a logarithmic axis plotly places a line by the value, but its text by the logarithm.
+    """
+    place = math.log10(value) if log else value
+    line = {"color": colour, "dash": "dash", "width": 1.5}
+    if axis == "x":
+        figure.add_vline(x=value, line=line)
+        figure.add_annotation(x=place, y=0, yref="paper", xanchor="right", yanchor="bottom", text=text, showarrow=False)
+    else:
+        figure.add_hline(y=value, line=line)
+        figure.add_annotation(y=place, x=0, xref="paper", xanchor="left", yanchor="bottom", text=text, showarrow=False)
 
 
 def is_wide(values: Sequence[float]) -> bool:

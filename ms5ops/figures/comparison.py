@@ -13,7 +13,7 @@ from ms5ops.benchmark.run_summary import benchmark_title, target_text, value_tex
 from ms5ops.benchmark.statistics import Estimate
 from ms5ops.benchmark.trends import Event, Point, Series
 from ms5ops.benchmark.verdicts import BenchmarkComparison
-from ms5ops.figures.benchmark import value_axis
+from ms5ops.figures.benchmark import is_wide, level_line, value_axis
 from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, WARNING, base_figure, labels
 
 VERDICT_COLOURS = {
@@ -57,6 +57,25 @@ class Reach:
         """The speedup, or the end of the axis that it lies beyond."""
         return min(max(speedup, self.slow), self.fast)
 
+    def share(self, speedup: float) -> float:
+        """Where a speedup lies on the logarithmic axis: 0 at its slow end, 1 at its fast one."""
+        return math.log(self.within(speedup) / self.slow) / math.log(self.fast / self.slow)
+
+    def ticks(self) -> list[float]:
+        """Speedups to name on the axis: round factors to both sides of 1, a tenth of the axis apart at least."""
+        step = math.log(self.fast / self.slow) / 11
+        factors: list[float] = []
+        for factor in FACTORS:
+            if math.log(factor / (factors[-1] if factors else 1)) >= step:
+                factors.append(factor)
+        slower = [1 / factor for factor in reversed(factors) if 1 / factor >= self.slow]
+        return [*slower, 1.0, *(factor for factor in factors if factor <= self.fast)]
+
+
+def factor_of(speedup: float) -> str:
+    """A tick's text: the factor, whichever way it points."""
+    return f"{max(speedup, 1 / speedup):g}x"
+
 
 def forest_figure(comparison: Comparison) -> go.Figure:
     """One line per benchmark with a speedup: the estimate and its interval about the line of no change, slower to the
@@ -66,7 +85,7 @@ def forest_figure(comparison: Comparison) -> go.Figure:
     suite = comparison.suite.speedup
     names = [benchmark_title(one.benchmark) for one in drawn] + (["All queries together"] if suite else [])
     figure = base_figure(130 + LANE_HEIGHT * len(names))
-    reach = _reach(drawn, comparison)
+    reach = reach_of(comparison)
     margin = 1 + comparison.options.margin
     figure.add_vrect(x0=1 / margin, x1=margin, fillcolor=NEUTRAL, opacity=0.15, line_width=0, layer="below")
     figure.add_vline(x=1, line={"color": NEUTRAL, "width": 1.5})
@@ -147,10 +166,10 @@ def _intervals(speedups: Sequence[Estimate], reach: Reach, colour: str) -> dict[
     }
 
 
-def _reach(drawn: Sequence[BenchmarkComparison], comparison: Comparison) -> Reach:
+def reach_of(comparison: Comparison) -> Reach:
     """As far as the farthest estimate, and as its interval up to twice that: an interval without end (of very few
     samples) would press everything else onto the line. At least LEAST_REACH to both sides."""
-    speedups = [one.speedup for one in drawn if one.speedup]
+    speedups = [one.speedup for one in comparison.benchmarks if one.speedup]
     speedups += [comparison.suite.speedup] if comparison.suite.speedup else []
     values = [speedup.value for speedup in speedups if speedup.value > 0] or [1.0]
     ends = [end for speedup in speedups for end in (speedup.low, speedup.high) if end and math.isfinite(end)] or [1.0]
@@ -162,19 +181,10 @@ def _reach(drawn: Sequence[BenchmarkComparison], comparison: Comparison) -> Reac
 
 
 def _speed_axis(figure: go.Figure, reach: Reach) -> None:
-    span = math.log10(reach.fast / reach.slow)
-    factors = [factor for factor in FACTORS if factor <= max(reach.fast, 1 / reach.slow)]
-    # A tick needs some tenth of the axis to be read.
-    ticks, last = [], 1.0
-    for factor in factors:
-        if math.log10(factor / last) >= span / 11:
-            ticks.append(factor)
-            last = factor
-    every = [1 / factor for factor in reversed(ticks) if 1 / factor >= reach.slow] + [1.0]
-    every += [factor for factor in ticks if factor <= reach.fast]
+    every = reach.ticks()
     figure.update_xaxes(
         type="log", range=[math.log10(reach.slow), math.log10(reach.fast)], tickmode="array", tickvals=every,
-        ticktext=["1x" if tick == 1 else f"{max(tick, 1 / tick):g}x" for tick in every], tickangle=0, zeroline=False,
+        ticktext=[factor_of(tick) for tick in every], tickangle=0, zeroline=False,
         title="Times slower or faster (logarithmic)", showgrid=True,
     )  # fmt: skip
     for text, side in (("← slower", "right"), ("faster →", "left")):
@@ -224,9 +234,8 @@ def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:
     values = [value for point in points for value in (point.median, point.p95, point.high) if value]
     if series.target_p95 is not None:
         values.append(series.target_p95)
-        figure.add_hline(y=series.target_p95, line={"color": WARNING, "dash": "dash", "width": 1.5},
-                         annotation_text=f"target p95 {target_text(series.target_p95, series.unit)}",
-                         annotation_position="bottom left")  # fmt: skip
+        text = f"target p95 {target_text(series.target_p95, series.unit)}"
+        level_line(figure, "y", series.target_p95, text, WARNING, log=is_wide(values))
     value_axis(figure, "y", series.unit, values)
     _add_events(figure, events)
     figure.update_layout(hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 36})

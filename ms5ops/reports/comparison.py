@@ -1,6 +1,5 @@
 """A comparison as one HTML file: no script, nothing from elsewhere, text from elsewhere shown as text."""
 
-import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,12 @@ from ms5ops import __version__
 from ms5ops.benchmark.compare import Comparison, Side
 from ms5ops.benchmark.comparison_summary import WEIGHTS, headline, listed, promise_frame, speed_text, verdict_frame
 from ms5ops.benchmark.verdicts import BenchmarkComparison
+from ms5ops.figures.comparison import Reach, factor_of, reach_of
 from ms5ops.units import instant_text, percent_text
 
 TEMPLATES = Path(__file__).parent / "templates"
-WIDTH = 300
+WIDTH = 260
 """Pixels of the drawing in each line."""
-LEAST_REACH = 1.25
-"""Own choice: the drawing reaches at least this factor to both sides, so that noise does not look like a change."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,11 @@ class Tick:
 
     place: float
     text: str
-    anchor: str
 
 
 def comparison_html(comparison: Comparison) -> str:
     """The report as HTML text."""
-    reach = _reach(comparison)
+    reach = reach_of(comparison)
     frame = verdict_frame(comparison).to_dict("records")
     rows = [
         {**row, "bar": _bar(one, reach)} for row, one in zip(frame, listed(comparison), strict=True)
@@ -60,13 +57,9 @@ def comparison_html(comparison: Comparison) -> str:
         rows=rows,
         promises=promise_frame(comparison).to_dict("records"),
         width=WIDTH,
-        middle=WIDTH / 2,
+        middle=_place(1, reach),
         band=(_place(1 / margin, reach), _place(margin, reach)),
-        ticks=[
-            Tick(0, f"{_short(reach)} slower", "start"),
-            Tick(WIDTH / 2, "no change", "middle"),
-            Tick(WIDTH, f"{_short(reach)} faster", "end"),
-        ],
+        ticks=[Tick(_place(tick, reach), factor_of(tick)) for tick in reach.ticks()],
         confidence=percent_text(comparison.options.confidence),
         margin=percent_text(comparison.options.margin),
         smallest=percent_text(comparison.options.smallest),
@@ -101,7 +94,7 @@ def _side(when: str, side: Side) -> str:
     return f"{when}: {side.name} ({runs})."
 
 
-def _bar(one: BenchmarkComparison, reach: float) -> Bar | None:
+def _bar(one: BenchmarkComparison, reach: Reach) -> Bar | None:
     if one.speedup is None:
         return None
     low, high = one.speedup.low, one.speedup.high
@@ -114,18 +107,6 @@ def _bar(one: BenchmarkComparison, reach: float) -> Bar | None:
     )
 
 
-def _place(speedup: float, reach: float) -> float:
-    """Pixels from the left on a logarithmic scale; what lies beyond the ends is drawn at them."""
-    if speedup <= 0:
-        return 0.0
-    share = 0.5 if speedup == 1 else 0.5 + math.log(min(speedup, reach)) / math.log(reach) / 2
-    return round(WIDTH * max(0.0, share), 1)
-
-
-def _reach(comparison: Comparison) -> float:
-    speedups = [one.speedup.value for one in comparison.benchmarks if one.speedup and one.speedup.value > 0]
-    return max([LEAST_REACH, *(max(value, 1 / value) * 1.15 for value in speedups)])
-
-
-def _short(factor: float) -> str:
-    return f"{factor:.2f}x" if factor < 2 else f"{factor:.0f}x"
+def _place(speedup: float, reach: Reach) -> float:
+    """Pixels from the left."""
+    return round(WIDTH * reach.share(speedup), 1)

@@ -9,11 +9,12 @@ import numpy as np
 
 from ms5ops.benchmark.expected import Fulfilment, Outside, fulfilments
 from ms5ops.benchmark.records import GROUPS, Group, Kind, Run
-from ms5ops.benchmark.statistics import Estimate, Values, geometric_mean
+from ms5ops.benchmark.statistics import RUN_SCATTER, Basis, Estimate, Values, basis_of, geometric_mean
 from ms5ops.benchmark.surroundings import Difference, differences
 from ms5ops.benchmark.verdicts import VERDICTS, BenchmarkComparison, Held, Options, Verdict, decide, judge, usable
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.finding import counted
+from ms5ops.units import percent_text
 
 IN_TOTALS: frozenset[Kind] = frozenset({"query", "dashboard"})
 """What the geometric means are taken over: the times that people wait; rates and latencies stand for themselves."""
@@ -32,7 +33,8 @@ class Total:
     """The geometric mean of the speedups (above 1: faster) of a group's, or all, queries and dashboards.
 
     ``group`` is None for the suite. ``benchmarks``: the names it is taken over; ``left_out``: those of the group that
-    are not comparable, or that some run does not hold. ``speedup`` is None where nothing is left.
+    are not comparable, or that some run does not hold. ``speedup`` and ``basis`` are None where nothing is left. With
+    few runs the interval allows for whole runs that are off by ``statistics.RUN_SCATTER``.
     """
 
     group: Group | None
@@ -41,6 +43,7 @@ class Total:
     reason: str
     benchmarks: tuple[str, ...]
     left_out: tuple[str, ...]
+    basis: Basis | None = None
 
 
 @dataclass(frozen=True)
@@ -192,9 +195,16 @@ def _total(
         return Total(group, None, "not comparable", reason, (), left_out)
     old_values, new_values = ([[run[name] for name in names] for run in side] for side in (old, new))
     ratio, p = geometric_mean(old_values, new_values, options.confidence)
-    verdict, reason = decide(ratio.inverse(), p, options)
+    basis = basis_of(len(old), len(new))
+    verdict, reason = decide(ratio.inverse(), p, basis, options)
+    if basis != "runs":
+        reason += (
+            f" With so few runs, each is taken to be off by {percent_text(RUN_SCATTER)} as a whole: two runs on either"
+            " side tell more."
+        )
     over = counted(len(names), "benchmark", "benchmarks")
-    return Total(group, ratio.inverse(), verdict, f"Over {over}: {reason[0].lower()}{reason[1:]}", names, left_out)
+    reason = f"Over {over}: {reason[0].lower()}{reason[1:]}"
+    return Total(group, ratio.inverse(), verdict, reason, names, left_out, basis)
 
 
 def _usable(side: Sequence[Mapping[str, Held]], names: Sequence[str]) -> list[dict[str, Values]]:

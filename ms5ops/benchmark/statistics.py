@@ -34,6 +34,10 @@ scatter between runs too."""
 
 MIN_RUNS = 4
 """Runs of both sides together from which the scatter between runs is estimated: two degrees of freedom."""
+RUN_SCATTER = 0.1
+"""By how much (standard deviation of logarithms) a whole run is taken to be off where the runs are too few to tell:
+own choice, for a server that has other work too. Repeated runs of an unchanged database scattered by 30 to 45 % on a
+crowded machine of two cores; nothing but more runs helps there."""
 _PAIRS_AT_ONCE = 250_000
 
 
@@ -96,6 +100,13 @@ def summarise(values: Values) -> Summary:
     )
 
 
+def basis_of(runs_before: int, runs_after: int) -> Basis:
+    """What an interval over so many runs covers."""
+    if runs_before + runs_after >= MIN_RUNS:
+        return "runs"
+    return "samples" if runs_before == runs_after else "pairs of runs"
+
+
 def compare_samples(before: Sequence[Values], after: Sequence[Values], confidence: float = 0.95) -> RatioTest:
     """The ratio after / before of two sides, one array of samples per run.
 
@@ -103,15 +114,16 @@ def compare_samples(before: Sequence[Values], after: Sequence[Values], confidenc
     """
     old, new = ([_logarithms(run) for run in side] for side in (before, after))
     p_samples = _mann_whitney(np.concatenate(old), np.concatenate(new))
-    if len(old) + len(new) >= MIN_RUNS:
+    basis = basis_of(len(old), len(new))
+    if basis == "runs":
         ratio, p = _student(_medians(old), _medians(new), confidence)
-        return RatioTest(ratio, max(p, p_samples), p_samples, "runs")
+        return RatioTest(ratio, max(p, p_samples), p_samples, basis)
     shifts = [_shift(one, other, confidence) for one in old for other in new]
-    if len(shifts) == 1:
-        return RatioTest(_ratio(shifts[0]), p_samples, p_samples, "samples")
+    if basis == "samples":
+        return RatioTest(_ratio(shifts[0]), p_samples, p_samples, basis)
     p_pairs = [_mann_whitney(one, other) for one in old for other in new]
     p = max(*p_pairs, p_samples) if _agree(shifts) else 1.0
-    return RatioTest(_hull(shifts), p, p_samples, "pairs of runs")
+    return RatioTest(_hull(shifts), p, p_samples, basis)
 
 
 def geometric_mean(
@@ -120,13 +132,14 @@ def geometric_mean(
     """The geometric mean of the ratios after / before of several benchmarks, and its two-sided p.
 
     ``before[run][benchmark]``: every run holds the same benchmarks in the same order. The mean is about these
-    benchmarks, not about others they might stand for. One run a side: the benchmarks' errors are independent, as the
-    runner interleaves them, so the variances of their shifts add; a shift's standard error is its interval's width
-    over that of a standard normal one. Several: a run's mean over its benchmarks counts once, so that what befell a
-    whole run is not counted once per benchmark.
+    benchmarks, not about others they might stand for. From ``MIN_RUNS`` runs on, a run's mean over its benchmarks
+    counts once, so that what befell a whole run is not counted once per benchmark. With fewer, the errors within a
+    run add up as independent ones, as the runner interleaves the benchmarks (a shift's standard error is its
+    interval's width over that of a standard normal one); what befalls a whole run does not average out over its
+    benchmarks, however many they are, so ``RUN_SCATTER`` is added for each of the two runs.
     """
     old, new = ([[_logarithms(values) for values in run] for run in side] for side in (before, after))
-    if len(old) + len(new) >= MIN_RUNS:
+    if basis_of(len(old), len(new)) == "runs":
         means = [np.array([np.mean(_medians(run)) for run in side]) for side in (old, new)]
         return _student(means[0], means[1], confidence)
     normal = float(stats.norm.ppf((1 + confidence) / 2))
@@ -135,9 +148,10 @@ def geometric_mean(
         for other in new:
             found = np.array([_shift(*pair, confidence) for pair in zip(one, other, strict=True)])
             centre = float(found[:, 0].mean())
-            width = float(np.sqrt(np.sum(((found[:, 2] - found[:, 1]) / 2) ** 2))) / len(found)
-            shifts.append((centre, centre - width, centre + width))
-            p_values.append(_normal_p(centre, width / normal))
+            errors = (found[:, 2] - found[:, 1]) / (2 * normal)
+            error = math.sqrt(float(np.sum(errors**2)) / len(found) ** 2 + 2 * RUN_SCATTER**2)
+            shifts.append((centre, centre - normal * error, centre + normal * error))
+            p_values.append(float(2 * stats.norm.sf(abs(centre) / error)))
     return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
 
 
@@ -250,12 +264,6 @@ def _student(before: Values, after: Values, confidence: float, inflation: float 
     if error == 0:
         return ratio, 1.0 if shift == 0 else 0.0
     return ratio, float(2 * stats.t.sf(abs(shift) / error, freedom))
-
-
-def _normal_p(shift: float, error: float) -> float:
-    if error == 0:
-        return 1.0 if shift == 0 else 0.0
-    return float(2 * stats.norm.sf(abs(shift) / error))
 
 
 def _agree(shifts: Sequence[tuple[float, float, float]]) -> bool:

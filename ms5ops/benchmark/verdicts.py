@@ -23,15 +23,20 @@ BASIS_WORDS: Mapping[Basis, str] = {
     "runs": "The interval covers the scatter between runs too: each run counts once, by its median.",
 }
 
+_EXPLAINS: Mapping[Basis, str] = {
+    "samples": "the scatter within the runs does not explain it",
+    "pairs of runs": "the scatter within the runs explains it in no pair of them",
+    "runs": "the scatter between runs does not explain it",
+}
 _BROKEN: frozenset[Outcome] = frozenset({"failed", "timed out", "empty", "different answer"})
 _OUTCOME_WORDS: Mapping[Outcome, str] = {
-    "ok": "gave samples",
-    "failed": "failed",
-    "timed out": "hit its time limit",
-    "empty": "returned no rows",
-    "different answer": "gave another answer than its twin",
-    "stopped": "was stopped before it was done",
-    "not there": "could not be asked, as what it reads was not there",
+    "ok": "it gave samples",
+    "failed": "it failed",
+    "timed out": "it hit its time limit",
+    "empty": "it returned no rows",
+    "different answer": "it gave another answer than its twin",
+    "stopped": "the run was stopped before it was done",
+    "not there": "what it reads was not there",
 }
 
 
@@ -199,8 +204,8 @@ def _verdict(
     ratio, test = judged.ratio, judged.test
     speedup = ratio if ratio is None or result.higher_is_better else ratio.inverse()
     verdict, reason = judged.verdict, judged.reason
-    if verdict is None and speedup is not None and p_corrected is not None:
-        verdict, reason = decide(speedup, p_corrected, options)
+    if test and speedup is not None and p_corrected is not None:
+        verdict, reason = decide(speedup, p_corrected, test.basis, options)
     return BenchmarkComparison(
         benchmark=name,
         kind=result.kind,
@@ -224,7 +229,7 @@ def _verdict(
     )
 
 
-def decide(speedup: Estimate, p: float, options: Options) -> tuple[Verdict, str]:
+def decide(speedup: Estimate, p: float, basis: Basis, options: Options) -> tuple[Verdict, str]:
     """The verdict on a speedup (above 1: better) with the p-value that counts, and one sentence of reason."""
     margin, smallest = _percent(options.margin), _percent(options.smallest)
     if speedup.is_within(options.margin):
@@ -234,7 +239,7 @@ def decide(speedup: Estimate, p: float, options: Options) -> tuple[Verdict, str]
     if 1 / (1 + options.smallest) < speedup.value < 1 + options.smallest:
         return "inconclusive", f"There is a change ({p_text(p)}), but of less than the {smallest} that matter."
     verdict: Verdict = "faster" if speedup.value > 1 else "slower"
-    return verdict, f"The change is larger than {smallest}, and chance does not explain it ({p_text(p)})."
+    return verdict, f"The change is larger than {smallest}, and {_EXPLAINS[basis]} ({p_text(p)})."
 
 
 def p_text(p: float) -> str:
@@ -250,7 +255,7 @@ def _refusal(before: Sequence[Held], after: Sequence[Held]) -> str | None:
         if not _answers(side):
             result = side[-1].result
             told = f": {result.message.rstrip('.')}" if result.message else ""
-            return f"The benchmark {_OUTCOME_WORDS[result.outcome]} {name}{told}."
+            return f"{name.capitalize()}, {_OUTCOME_WORDS[result.outcome]}{told}."
     results = [held.result for held in (*_answers(before), *_answers(after))]
     if len({(result.unit, result.higher_is_better, result.kind) for result in results}) > 1:
         return "The sides measured different things under this name, in different units or ways."

@@ -114,12 +114,12 @@ def test_equivalence_is_never_claimed_with_little_data() -> None:
     [
         (measured("q", times(50)), None, "It was not part of the runs after.", False),
         (None, measured("q", times(50)), "It was not part of the runs before.", False),
-        (measured("q", times(50)), gone("failed", "no such view."), "The benchmark failed after: no such view.", True),
-        (measured("q", times(50)), gone("timed out"), "The benchmark hit its time limit after.", True),
-        (measured("q", times(50)), gone("empty"), "The benchmark returned no rows after.", True),
-        (measured("q", times(50)), gone("stopped"), "The benchmark was stopped before it was done after.", False),
-        (gone("timed out"), measured("q", times(50)), "The benchmark hit its time limit before.", False),
-        (gone("failed"), gone("failed"), "The benchmark failed before.", False),
+        (measured("q", times(50)), gone("failed", "no such view."), "After, it failed: no such view.", True),
+        (measured("q", times(50)), gone("timed out"), "After, it hit its time limit.", True),
+        (measured("q", times(50)), gone("empty"), "After, it returned no rows.", True),
+        (measured("q", times(50)), gone("stopped"), "After, the run was stopped before it was done.", False),
+        (gone("timed out"), measured("q", times(50)), "Before, it hit its time limit.", False),
+        (gone("failed"), gone("failed"), "Before, it failed.", False),
         (
             measured("q", times(50)),
             measured("q", times(50), text_hash="other"),
@@ -181,13 +181,13 @@ def test_several_tests_are_corrected_for_their_number() -> None:
 
 def test_the_order_of_what_decides() -> None:
     wide, narrow = Estimate(1.2, 0.9, 1.5), Estimate(1.01, 0.99, 1.03)
-    assert decide(narrow, 0.001, Options())[0] == "equivalent"
-    assert decide(wide, 0.2, Options())[0] == "inconclusive"
-    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, Options())[0] == "faster"
-    assert decide(Estimate(0.8, 0.7, 0.9), 0.001, Options())[0] == "slower"
-    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, Options(smallest=0.25))[0] == "inconclusive"
-    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, Options(margin=0.4))[0] == "equivalent"
-    assert decide(Estimate(0.8, 0.7, 0.9), 0.02, Options(confidence=0.99))[0] == "inconclusive"
+    assert decide(narrow, 0.001, "samples", Options())[0] == "equivalent"
+    assert decide(wide, 0.2, "samples", Options())[0] == "inconclusive"
+    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, "samples", Options())[0] == "faster"
+    assert decide(Estimate(0.8, 0.7, 0.9), 0.001, "samples", Options())[0] == "slower"
+    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, "samples", Options(smallest=0.25))[0] == "inconclusive"
+    assert decide(Estimate(1.2, 1.1, 1.3), 0.001, "samples", Options(margin=0.4))[0] == "equivalent"
+    assert decide(Estimate(0.8, 0.7, 0.9), 0.02, "samples", Options(confidence=0.99))[0] == "inconclusive"
     for wrong in ({"margin": 0.0}, {"confidence": 1.0}, {"smallest": -0.1}):
         with pytest.raises(BenchmarkError, match="is 5 %"):
             Options(**wrong)
@@ -234,6 +234,24 @@ def test_a_faster_suite(better: Comparison) -> None:
     assert ingest.verdict in ("equivalent", "inconclusive")
     assert better.regressions == ()
     assert (better.worst, better.fails("slower"), better.fails("not comparable")) == ("not comparable", False, True)
+
+
+def test_one_run_a_side_tells_no_small_change_of_the_whole() -> None:
+    """Twenty benchmarks a tenth slower in one run may be one crowded minute; half as fast is not."""
+
+    def one_run(name: str, median: float, day: int) -> Side:
+        return Side(
+            name,
+            (run_of(name, *(measured(f"q{one}", times(median, 25, 50 * day + one)) for one in range(20)), day=day),),
+        )
+
+    before = one_run("before", 100, 0)
+    tenth, half = (compare(before, one_run("after", median, 1)) for median in (110, 200))
+    assert (tenth.suite.verdict, tenth.suite.basis) == ("inconclusive", "samples")
+    assert "two runs on either side" in tenth.suite.reason
+    assert tenth.suite.speedup is not None
+    assert tenth.suite.speedup.value == pytest.approx(1 / 1.1, rel=0.02)
+    assert half.suite.verdict == "slower"
 
 
 def test_promises_stand_beside_the_measured(better: Comparison) -> None:

@@ -68,6 +68,11 @@ class Estimate:
         low, high = (None if end is None else _reciprocal(end) for end in (self.high, self.low))
         return Estimate(_reciprocal(self.value), low, high)
 
+    @property
+    def is_beyond_one(self) -> bool:
+        """Whether the whole interval lies on one side of 1; False without an interval."""
+        return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
+
     def is_within(self, margin: float) -> bool:
         """Whether the whole interval lies between 1 / (1 + margin) and 1 + margin; False without an interval."""
         if self.low is None or self.high is None:

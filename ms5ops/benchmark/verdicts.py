@@ -44,7 +44,7 @@ _OUTCOME_WORDS: Mapping[Outcome, str] = {
 class Options:
     """What a verdict asks for.
 
-    ``confidence`` of every interval; a test is significant at 1 - confidence. ``margin``: an interval wholly within
+    ``confidence`` of every interval, each by itself; a test is significant at 1 - confidence after correction. ``margin``: an interval wholly within
     1 / (1 + margin) to 1 + margin is equivalent (two one-sided tests, each at half of 1 - confidence; Schuirmann 1987).
     ``smallest``: a change is only called faster or slower when the ratio is at least this far from 1, in either
     direction (0.05: a factor of 1.05). The defaults of 5 % are an own choice: what nobody in front of a page notices.
@@ -139,7 +139,8 @@ class BenchmarkComparison:
 
 @dataclass(frozen=True)
 class _Judged:
-    """What is known before the correction for several tests: a verdict already, or a test to be judged."""
+    """What is known before the correction for several tests: a verdict with its reason already, or a test to be judged
+    and what else there is to say."""
 
     before: Figures | None = None
     after: Figures | None = None
@@ -195,7 +196,8 @@ def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) 
         reason = f"Too few samples to tell: {counts}, and a run needs at least {MIN_SAMPLES}."
         return _Judged(*figures, ratio=_plain_ratio(*figures), verdict="inconclusive", reason=reason)
     test = compare_samples([held.values for held in old], [held.values for held in new], options.confidence)
-    return _Judged(_figures(old), _figures(new), test.ratio, test)
+    unanswered = _unanswered(before, "before") + _unanswered(after, "after")
+    return _Judged(_figures(old), _figures(new), test.ratio, test, reason=unanswered)
 
 
 def _verdict(
@@ -206,6 +208,7 @@ def _verdict(
     verdict, reason = judged.verdict, judged.reason
     if test and speedup is not None and p_corrected is not None:
         verdict, reason = decide(speedup, p_corrected, test.basis, options)
+        reason += judged.reason
     return BenchmarkComparison(
         benchmark=name,
         kind=result.kind,
@@ -235,6 +238,8 @@ def decide(speedup: Estimate, p: float, basis: Basis, options: Options) -> tuple
     if speedup.is_within(options.margin):
         return "equivalent", f"The whole interval lies within {margin} of no change."
     if p > 1 - options.confidence:
+        if speedup.is_beyond_one:
+            return "inconclusive", f"Alone it would be a change; among so many tests it can be chance ({p_text(p)})."
         return "inconclusive", f"The measurements allow for better as well as worse ({p_text(p)})."
     if 1 / (1 + options.smallest) < speedup.value < 1 + options.smallest:
         return "inconclusive", f"There is a change ({p_text(p)}), but of less than the {smallest} that matter."
@@ -263,6 +268,14 @@ def _refusal(before: Sequence[Held], after: Sequence[Held]) -> str | None:
     if len({result.text_hash for result in results if result.samples}) > 1:
         return "The question itself differs: the query's text was changed."
     return None
+
+
+def _unanswered(side: Sequence[Held], name: str) -> str:
+    """A sentence on the runs of a side that gave no answer while others did; empty where all did."""
+    broken = [held for held in side if _is_broken(held)]
+    if not broken:
+        return ""
+    return f" In {len(broken)} of {len(side)} runs {name}, {_OUTCOME_WORDS[broken[-1].result.outcome]}."
 
 
 def _is_broken(held: Held) -> bool:

@@ -179,6 +179,24 @@ def test_several_tests_are_corrected_for_their_number() -> None:
     assert sum(one.p is not None and one.p <= 0.05 for one in found) > sum(one.verdict == "slower" for one in found)
 
 
+def test_runs_of_a_side_without_an_answer_are_told() -> None:
+    before = tuple(run_of("old", measured("q", times(50, seed=day)), day=day) for day in range(3))
+    after = (
+        run_of("new", gone("timed out"), day=5),
+        *(run_of("new", measured("q", times(50, seed=day)), day=day) for day in (6, 7)),
+    )
+    (found,) = compare(Side("before", before), Side("after", after)).benchmarks
+    assert found.reason.endswith("In 1 of 3 runs after, it hit its time limit.")
+    assert found.after is not None
+    assert (found.after.runs, found.basis) == (2, "runs")
+
+
+def test_a_test_that_only_fails_the_correction_says_so() -> None:
+    alone = Estimate(1.3, 1.05, 1.6)
+    assert "among so many tests" in decide(alone, 0.2, "samples", Options())[1]
+    assert "better as well as worse" in decide(Estimate(1.3, 0.95, 1.7), 0.2, "samples", Options())[1]
+
+
 def test_the_order_of_what_decides() -> None:
     wide, narrow = Estimate(1.2, 0.9, 1.5), Estimate(1.01, 0.99, 1.03)
     assert decide(narrow, 0.001, "samples", Options())[0] == "equivalent"

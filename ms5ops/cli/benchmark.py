@@ -136,7 +136,7 @@ def parse_anchor(text: str | None) -> datetime | None:
 
 def _measured(site: Site, options: Options, announced: Announcement) -> Run:
     """The run, measured in a thread: the driver waits where Ctrl-C is not seen, so another thread has to see it."""
-    interrupted = threading.Event()
+    interrupted, over = threading.Event(), threading.Event()
     outcome: list[Run | BaseException] = []
 
     def stop() -> bool:
@@ -158,12 +158,13 @@ def _measured(site: Site, options: Options, announced: Announcement) -> Run:
                 outcome.append(run_suite(site, options, report, stop))
             except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
                 outcome.append(error)
+            finally:
+                over.set()
 
-        working = threading.Thread(target=measure, name="benchmark")
-        working.start()
-        while working.is_alive():
+        threading.Thread(target=measure, name="benchmark", daemon=True).start()
+        while not over.is_set():  # not join(): an interrupted one takes its thread for ended (CPython's bpo-45274)
             try:
-                working.join(0.2)
+                over.wait(0.2)
             except KeyboardInterrupt:
                 if interrupted.is_set():
                     raise

@@ -8,7 +8,9 @@ import numpy as np
 
 from ms5ops.benchmark.records import Group, Kind, Outcome, Result, Unit
 from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm, summarise
+from ms5ops.benchmark.surroundings import VOLUME_MATTERS
 from ms5ops.errors import BenchmarkError
+from ms5ops.units import count_text
 
 Verdict = Literal["slower", "not comparable", "inconclusive", "equivalent", "faster"]
 """From the worst to the best."""
@@ -44,10 +46,11 @@ _OUTCOME_WORDS: Mapping[Outcome, str] = {
 class Options:
     """What a verdict asks for.
 
-    ``confidence`` of every interval, each by itself; a test is significant at 1 - confidence after correction. ``margin``: an interval wholly within
-    1 / (1 + margin) to 1 + margin is equivalent (two one-sided tests, each at half of 1 - confidence; Schuirmann 1987).
-    ``smallest``: a change is only called faster or slower when the ratio is at least this far from 1, in either
-    direction (0.05: a factor of 1.05). The defaults of 5 % are an own choice: what nobody in front of a page notices.
+    ``confidence`` of every interval, each by itself; a test is significant at 1 - confidence after correction.
+    ``margin``: an interval wholly within 1 / (1 + margin) to 1 + margin is equivalent (two one-sided tests, each at
+    half of 1 - confidence; Schuirmann 1987). ``smallest``: a change is only called faster or slower when the ratio is
+    at least this far from 1, in either direction (0.05: a factor of 1.05). The defaults of 5 % are an own choice: what
+    nobody in front of a page notices.
 
     Raises BenchmarkError where a value makes no sense.
     """
@@ -196,8 +199,8 @@ def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) 
         reason = f"Too few samples to tell: {counts}, and a run needs at least {MIN_SAMPLES}."
         return _Judged(*figures, ratio=_plain_ratio(*figures), verdict="inconclusive", reason=reason)
     test = compare_samples([held.values for held in old], [held.values for held in new], options.confidence)
-    unanswered = _unanswered(before, "before") + _unanswered(after, "after")
-    return _Judged(_figures(old), _figures(new), test.ratio, test, reason=unanswered)
+    besides = _unanswered(before, "before") + _unanswered(after, "after") + _asked_otherwise(old, new)
+    return _Judged(_figures(old), _figures(new), test.ratio, test, reason=besides)
 
 
 def _verdict(
@@ -276,6 +279,21 @@ def _unanswered(side: Sequence[Held], name: str) -> str:
     if not broken:
         return ""
     return f" In {len(broken)} of {len(side)} runs {name}, {_OUTCOME_WORDS[broken[-1].result.outcome]}."
+
+
+def _asked_otherwise(before: Sequence[Held], after: Sequence[Held]) -> str:
+    """Sentences on what makes the same question another one: its subject, or how much there is to answer."""
+    told = ""
+    for subject in ("metric", "line"):
+        old, new = (sorted({str(held.result.details.get(subject)) for held in side}) for side in (before, after))
+        if old != new:
+            told += f" It was asked about another {subject}: {', '.join(old)} before, {', '.join(new)} after."
+    rows = [[held.result.rows for held in side if held.result.rows is not None] for side in (before, after)]
+    if all(rows):
+        fewer, more = sorted(counts := [float(np.median(side)) for side in rows])
+        if more - fewer >= VOLUME_MATTERS * more:
+            told += f" The answer had {count_text(counts[0])} rows before and {count_text(counts[1])} after."
+    return told
 
 
 def _is_broken(held: Held) -> bool:

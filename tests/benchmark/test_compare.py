@@ -191,6 +191,16 @@ def test_runs_of_a_side_without_an_answer_are_told() -> None:
     assert (found.after.runs, found.basis) == (2, "runs")
 
 
+def test_another_subject_and_another_size_of_the_answer_are_told() -> None:
+    old = measured("q", times(50), rows=100, details={"metric": "temperature"})
+    new = measured("q", times(90), rows=150, details={"metric": "pressure"})
+    assert compared(old, new).reason.endswith(
+        "It was asked about another metric: temperature before, pressure after."
+        " The answer had 100 rows before and 150 after."
+    )
+    assert "rows" not in compared(old, measured("q", times(90), rows=110, details={"metric": "temperature"})).reason
+
+
 def test_a_test_that_only_fails_the_correction_says_so() -> None:
     alone = Estimate(1.3, 1.05, 1.6)
     assert "among so many tests" in decide(alone, 0.2, "samples", Options())[1]

@@ -5,13 +5,14 @@ They print figures with how these were taken; nothing passes or fails by a time.
 
 import sys
 
-from tests.performance import ingest, pages, pgbench, readings, sessions
+from tests.performance import history, ingest, pages, pgbench, readings, sessions
 
 BENCHMARKS = {
     "pages": pages.main,
     "sessions": sessions.main,
     "readings": readings.main,
     "ingest": ingest.main,
+    "history": history.main,
     "pgbench": pgbench.main,
 }
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ms5ops.control.policy_sets import parse
+from ms5ops.control.runs import at_work
 from ms5ops.control.store import Store, written
 from ms5ops.policy.document import PolicySet
 from ms5ops.rollout.journal import Deployment
@@ -34,6 +35,18 @@ def remember(
         verified_at=written(store.now()), state_hash=state_hash(state), policy_text=policy_text,
         state=json.dumps(state_to_json(state)),
     )  # fmt: skip
+
+
+def verified_number(store: Store, source: str) -> int | None:
+    """Which of a database's verified states is the last; None where there is none."""
+    row = store.row("verified_number", source=source)
+    return None if row is None or row["id"] is None else int(row["id"])
+
+
+def being_changed(store: Store, environment: str) -> bool:
+    """Whether a run changes that environment now, so that differences are no drift."""
+    run = at_work(store, environment)
+    return run is not None and run.order.kind not in ("dry run", "benchmark")
 
 
 def read_drift(store: Store, source: str, read: Callable[[PolicySet], State]) -> Drift | None:

@@ -197,7 +197,8 @@ def conclude(
     if outcome.status in ("done", "rolled back"):
         if outcome.direction == "apply":
             _stage(service, run, "checking the result")
-            after = postchecks(site.server, site.policy)
+            plan, _ = journal.documents(site.write, outcome.deployment)
+            after = postchecks(site.server, site.policy, plan["phases"])
         if policy_text is not None:
             drift.remember(
                 service.store,

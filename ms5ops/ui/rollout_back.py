@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from ms5ops.control import runs
 from ms5ops.control.runs import Options, Order
 from ms5ops.control.site import Site
 from ms5ops.errors import Ms5opsError
@@ -46,7 +45,6 @@ def verify(found: Material) -> None:
     st.subheader("Before and after", anchor=False)
     before_after(found, "after")
     page_link("compare", "Compare two benchmark runs")
-    _report(found, applied)
 
 
 def _criterion(one: Check) -> None:
@@ -58,16 +56,6 @@ def _criterion(one: Check) -> None:
         if one.evidence:
             with st.expander("Evidence", type="compact"):
                 st.code("\n".join(one.evidence), language=None, wrap_lines=True)
-
-
-def _report(found: Material, applied: Deployment) -> None:
-    made = [
-        one
-        for one in runs.latest(found.service.store, found.environment, 100)
-        if str(applied.id) in (one.id, one.order.deployment) and one.checks.get("report")
-    ]
-    if made:
-        st.caption(f"The report of this deployment: {plain(str(made[0].checks['report'][1]))}")
 
 
 @st.cache_resource(ttl=60, max_entries=8, show_spinner="Checking the result")

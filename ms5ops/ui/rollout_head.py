@@ -10,6 +10,7 @@ from ms5ops.observe.finding import Severity
 from ms5ops.observe.verdict import Verdict
 from ms5ops.ui import rollout_gate as gate
 from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.rollout_live import DOING
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.verdicts import show_verdict
 
@@ -46,7 +47,7 @@ def verdict(found: Material) -> Verdict:
     """How the rollout stands, as somebody understands it who reads nothing else."""
     severity: Severity
     if found.run is not None:
-        severity, text = "info", f"A run is at work ({found.run.order.kind}, started by {found.run.actor})."
+        severity, text = "info", f"{DOING[found.run.order.kind]}, started by {found.run.actor}."
     elif found.open_deployment is not None:
         one = found.open_deployment
         severity, text = "warning", f"{one.name.capitalize()} is {one.status}: {one.done} of {one.operations} done."
@@ -90,7 +91,9 @@ def _steps(found: Material) -> list[tuple[str, Mark, str]]:
         mark: Mark = "done" if approved else "next" if waits else "open"
         marks.append(("Approve", mark, "approved" if approved else "by somebody else"))
     ready = approved and found.trial is not None
-    if applied is None:
+    if found.run is not None and found.run.order.kind in ("apply", "resume"):
+        marks.append(("Apply", "next", "at work"))
+    elif applied is None:
         marks.append(("Apply", "next" if ready else "open", "not yet"))
     else:
         bad = applied.status in ("failed", "paused", "cancelled")
@@ -118,8 +121,8 @@ def _ended(found: Material) -> None:
     )
     message = f" {plain(run.message)}" if run.message else ""
     if run.outcome in runs.WELL_ENDED:
-        box = st.warning if run.message else st.success
-        box(f"**{name}: {run.outcome}.**{message}", icon=ICONS["warning" if run.message else "ok"])
+        if run.message:
+            st.warning(f"**{name}: {run.outcome}.**{message}", icon=ICONS["warning"])
     else:
         st.error(f"**{name}: {run.outcome}.**{message}", icon=ICONS["critical"])
         tail = runs.log_tail(run)

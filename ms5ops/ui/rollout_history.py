@@ -23,7 +23,7 @@ COLUMNS = (
     Column("status", "Status"),
     Column("started", "Started", "instant"),
     Column("seconds", "Took", "seconds"),
-    Column("done", "Operations done"),
+    Column("done", "Done"),
     Column("planned", "Planned by"),
     Column("approved", "Approved by"),
     Column("applied", "Applied by"),
@@ -65,7 +65,7 @@ def _frame(found: Material) -> pd.DataFrame:
                 "status": one.status,
                 "started": one.started_at,
                 "seconds": (one.finished_at - one.started_at).total_seconds() if one.finished_at else None,
-                "done": f"{one.done} of {one.operations}",
+                "done": "taken back" if one.status == "rolled back" else f"{one.done} of {one.operations}",
                 "planned": plan.author if plan else MISSING,
                 "approved": _approvers(found, plan),
                 "applied": f"{one.actor} on {one.host}",
@@ -96,14 +96,24 @@ def _one(found: Material, deployment: Deployment) -> None:
         touched = [row for row in state.rows if row.status in ("done", "undone", "failed", "running", "undoing")]
         frame = pd.DataFrame(
             {
-                "What": [row.operation.target.partition(".")[2] or row.operation.target for row in touched],
                 "Operation": [row.operation.title for row in touched],
                 "Before": [row.operation.actual for row in touched],
                 "After": [row.operation.desired for row in touched],
                 "Now": ["taken back" if row.status == "undone" else row.status for row in touched],
             }
         )
-        st.dataframe(frame, hide_index=True, width="stretch", height=360)
+        st.dataframe(
+            frame,
+            hide_index=True,
+            width="stretch",
+            height=360,
+            column_config={
+                "Operation": st.column_config.TextColumn(width="large"),
+                "Before": st.column_config.TextColumn(width="medium"),
+                "After": st.column_config.TextColumn(width="medium"),
+                "Now": st.column_config.TextColumn(width="small"),
+            },
+        )
     with operations:
         live.table(state.rows)
     with log:

@@ -8,8 +8,7 @@ from uuid import UUID
 import streamlit as st
 
 from ms5ops.access.roles import LEAST, Action, Actor, may
-from ms5ops.control import drift, plans, policy_sets, progress, runs
-from ms5ops.control.drift import Drift
+from ms5ops.control import plans, policy_sets, progress, runs
 from ms5ops.control.plans import KeptPlan, KeptTrial
 from ms5ops.control.policy_sets import Chosen
 from ms5ops.control.runs import Order, Run
@@ -29,7 +28,6 @@ from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.readings import Readings
 
 STATE_TTL_S = 30
-DRIFT_TTL_S = 300
 _NEWS = "rollout_news"
 
 
@@ -218,11 +216,6 @@ def forget() -> None:
     _prechecks.clear()
 
 
-def drifted(page: Readings) -> Drift | None:
-    """How a database differs from its last verified deployment, looked at every few minutes; errors as they come."""
-    return _drift(_key(page, page.source), page)
-
-
 def _key(page: Readings, version: str) -> str:
     target = page.connected.database.target
     return f"{page.connected.name} {target.address} {page.connected.schema} {page.source} {version}"
@@ -258,9 +251,3 @@ def _prechecks(
 @st.cache_resource(ttl=3600, max_entries=16, show_spinner=False)
 def _known(deployment: str, _connected: Connected) -> dict[str, Operation]:
     return progress.known_operations(_connected.database, UUID(deployment))
-
-
-@st.cache_resource(ttl=DRIFT_TTL_S, refresh_mode="background", max_entries=16, show_spinner=False)
-def _drift(key: str, _page: Readings) -> Drift | None:
-    service = Service.here()
-    return drift.read_drift(service.store, _page.source, lambda policy: service.state(_page.connected, policy))

@@ -34,10 +34,10 @@ VERDICTS = {"passed": ("check_circle", "green"), "failed": ("error", "red"), "co
 def show(found: Material) -> None:
     """The whole step."""
     _choice(found)
-    _summary(found)
     if found.plan.is_empty:
         _nothing(found)
     else:
+        _summary(found)
         _operations(found)
     _objections(found)
     if found.kept is None and not found.plan.is_empty:

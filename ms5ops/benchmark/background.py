@@ -33,6 +33,8 @@ WRITE_EVERY_S = 0.25
 _POLL_S = 0.05
 _GLANCE_S = 0.3
 _LOG_TAIL = 4_000
+_CHILDREN: "list[subprocess.Popen[bytes]]" = []
+"""Kept until they have ended, so that their ends are taken notice of."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,7 @@ def start(environment: str, arguments: Sequence[str] = (), *, actor: str) -> Sta
             stderr=log,
             start_new_session=True,
         )
+    _CHILDREN[:] = [*(child for child in _CHILDREN if child.poll() is None), process]
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         ended = process.poll() is not None

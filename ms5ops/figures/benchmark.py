@@ -126,12 +126,12 @@ def samples_figure(samples: pd.DataFrame, unit: Unit, target: float | None, medi
     )
     if median is not None:
         level_line(figure, "y", median, f"median {value_text(median, unit)}", NEUTRAL)
-    near = target is not None and target < TARGET_SHOWN_BELOW * float(samples["value"].max())
-    if target is not None and near:
-        level_line(figure, "y", target, f"target {target_text(target, unit)}", TARGET)
+    near = [] if target is None or target > TARGET_SHOWN_BELOW * float(samples["value"].max()) else [target]
+    for limit in near:
+        level_line(figure, "y", limit, f"target {target_text(limit, unit)}", TARGET)
     figure.update_layout(hovermode="closest", showlegend=False)
     figure.update_xaxes(title="Taken at (UTC)")
-    return value_axis(figure, "y", unit, [*samples["value"], *([target] if near else [])], log=False)
+    return value_axis(figure, "y", unit, [*samples["value"], *near], log=False)
 
 
 def value_axis(
@@ -181,7 +181,8 @@ def is_wide(values: Sequence[float]) -> bool:
 def round_values(low: float, high: float) -> list[float]:
     """Powers of ten between two positive values, with 2 and 5 times them where few powers lie between."""
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    steps = (1,) if last - first > 4 else (1, 3) if last - first > 2 else (1, 2, 5)
+    decades = math.log10(high / low)
+    steps = (1,) if decades > 4 else (1, 3) if decades > 2 else (1, 2, 5)
     return [step * 10.0**power for power in range(first, last + 1) for step in steps if low <= step * 10**power <= high]
 
 

@@ -73,8 +73,10 @@ def title(comparison: Comparison) -> str:
 
 def file_name(comparison: Comparison) -> str:
     """A name for the file, of letters, digits, dots and dashes."""
-    words = re.sub(r"[^A-Za-z0-9.]+", "-", f"{comparison.before.name} against {comparison.after.name}").strip("-.")
-    return f"benchmarks-{words[:80].lower()}.html"
+    names = (
+        re.sub(r"[^A-Za-z0-9.]+", "-", side.name).strip("-.")[:40] for side in (comparison.before, comparison.after)
+    )
+    return f"benchmarks-{'-against-'.join(names).lower()}.html"
 
 
 def _environment() -> Environment:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ms5ops.access import accounts
+from ms5ops.access import store as access_store_module
 from ms5ops.access.roles import ROLES, Actor
+from ms5ops.access.store import access_store
 from ms5ops.config import load_settings
 from ms5ops.control.service import Service
 from ms5ops.control.store import Store
@@ -33,8 +34,11 @@ class Clock:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock(datetime.now(UTC))
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What time it is for whatever is stored."""
+    clock = Clock(datetime.now(UTC))
+    monkeypatch.setattr(access_store_module, "utc_now", clock)
+    return clock
 
 
 @pytest.fixture
@@ -53,14 +57,26 @@ def use(folder: Path, setenv: Callable[..., None], delenv: Callable[..., None]) 
 
 
 @pytest.fixture
-def people(home: Path) -> dict[str, Actor]:
-    """An account per role, and two more operators, by name."""
-    for role in ROLES:
-        accounts.add(role, role)
-    accounts.add("second", "operator")
-    accounts.add("author", "operator")
-    actors = [Actor(role, role) for role in ROLES]
-    return {one.name: one for one in (*actors, Actor("second", "operator"), Actor("author", "operator"))}
+def people_at() -> Callable[[], dict[str, Actor]]:
+    """Makes an account per role, and two more operators, in the state folder of the moment; by name."""
+
+    def make() -> dict[str, Actor]:
+        store = access_store()
+        actors = [*(Actor(role, role) for role in ROLES), Actor("second", "operator"), Actor("author", "operator")]
+        now = store.now().isoformat()
+        with store.changing() as change:  # without hashing passwords, which takes time and is not asked for here
+            for one in actors:
+                given = {"name": one.name, "password_hash": "none", "one_time_ends": None, "now": now}
+                change("add_account", **given, role=one.role)
+                change("set_password", **given, must_change=False)
+        return {one.name: one for one in actors}
+
+    return make
+
+
+@pytest.fixture
+def people(home: Path, people_at: Callable[[], dict[str, Actor]]) -> dict[str, Actor]:
+    return people_at()
 
 
 def write_plant(folder: Path, target: Target, window: str = "00:00-23:59:59", **more: str) -> None:
@@ -84,8 +100,8 @@ def write_plant(folder: Path, target: Target, window: str = "00:00-23:59:59", **
     )
 
 
-def service_at(folder: Path, clock: Callable[[], datetime]) -> Service:
-    return Service(load_settings(), Store(folder / "control.sqlite", "control", clock))
+def service_at(folder: Path) -> Service:
+    return Service(load_settings(), Store(folder / "control.sqlite", "control"))
 
 
 @pytest.fixture(scope="session")

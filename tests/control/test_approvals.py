@@ -20,7 +20,7 @@ DAY = timedelta(days=1)
 
 @pytest.fixture
 def store(home: Path, clock: Clock) -> Store:
-    return Store(home / "control.sqlite", "control", clock)
+    return Store(home / "control.sqlite", "control")
 
 
 def approve(store: Store, by: Actor = BOB, asked: Asked = PLAN) -> None:

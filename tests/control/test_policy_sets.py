@@ -17,7 +17,7 @@ LONGER = policy_sets.adjusted(DEFAULT, {("tables", "metric_hist", "drop_after"):
 
 @pytest.fixture
 def store(home: Path, clock: Clock) -> Store:
-    return Store(home / "control.sqlite", "control", clock)
+    return Store(home / "control.sqlite", "control")
 
 
 def save(store: Store, text: str, comment: str = "why", based_on: int = 0) -> int:

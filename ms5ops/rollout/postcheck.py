@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from ms5ops.policy.document import PolicySet
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.rollout import journal
 from ms5ops.rollout.check import Check, asked, judged
+from ms5ops.rollout.operation import PHASES, Phase
 from ms5ops.units import bytes_text, duration_text, instant_text, interval_text, percent_text
 
 FOLDER = "rollout/checks"
@@ -48,11 +49,12 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Criterion:
-    """What is asked, without the answer."""
+    """What is asked, without the answer; ``phase`` is the one that brings it about (None: none of them alone)."""
 
     name: str
     title: str
     expected: str
+    phase: Phase | None = None
 
     def judged(self, found: str, good: bool, *evidence: str, advice: str) -> Check:
         return judged(self.name, self.title, self.expected, found, good, *evidence, advice=advice)
@@ -64,8 +66,10 @@ class _Criterion:
 _Judge = Callable[[_Criterion, _Found], Check]
 
 
-def postchecks(server: Server, policy: PolicySet) -> tuple[Check, ...]:
-    """The eight criteria in the spec's order. What the server refuses to tell is a check that could not be made.
+def postchecks(server: Server, policy: PolicySet, phases: Collection[int] = PHASES) -> tuple[Check, ...]:
+    """The eight criteria in the spec's order, or those that ``phases`` bring about.
+
+    What the server refuses to tell is a check that could not be made.
 
     Raises only where the server cannot be reached at all. The two latencies are medians over a held connection: a
     query timed with a connection of its own, or a psql of its own, costs 19 to 82 ms more (catalogue-queries.md).
@@ -74,26 +78,29 @@ def postchecks(server: Server, policy: PolicySet) -> tuple[Check, ...]:
     count = len(found.tables)
     criteria: tuple[tuple[_Criterion, _Judge], ...] = (
         (
-            _Criterion("chunk_intervals", "Chunk intervals", f"{count} hypertables with their chunk interval"),
+            _Criterion("chunk_intervals", "Chunk intervals", f"{count} hypertables with their chunk interval", 1),
             _intervals,
         ),
-        (_Criterion("compression_policies", "Compression policies", f"{count} active and running"), _compressing),
-        (_Criterion("retention_policies", "Retention policies", f"{count} scheduled"), _retaining),
-        (_Criterion("indexes", "Performance indexes", f"at least {INDEXES_WANTED}, all whole"), _indexes),
+        (_Criterion("compression_policies", "Compression policies", f"{count} active and running", 2), _compressing),
+        (_Criterion("retention_policies", "Retention policies", f"{count} scheduled", 3), _retaining),
+        (_Criterion("indexes", "Performance indexes", f"at least {INDEXES_WANTED}, all whole", 4), _indexes),
         (
-            _Criterion("aggregates", "Continuous aggregates", f"at least {AGGREGATES_WANTED} with refresh policies"),
+            _Criterion("aggregates", "Continuous aggregates", f"at least {AGGREGATES_WANTED} with refresh policies", 5),
             _aggregates,
         ),
         (_Criterion("recent_query", "Recent data", f"median under {RECENT_MS:.0f} ms"), _recent),
-        (_Criterion("aggregate_query", "Aggregates", f"median under {AGGREGATE_MS:.0f} ms"), _aggregated),
+        (_Criterion("aggregate_query", "Aggregates", f"median under {AGGREGATE_MS:.0f} ms", 5), _aggregated),
         (
-            _Criterion("compression", "Compression", f"over {percent_text(SAVED_SHARE_WANTED)} saved, nothing overdue"),
+            _Criterion(
+                "compression", "Compression", f"over {percent_text(SAVED_SHARE_WANTED)} saved, nothing overdue", 2
+            ),
             _saved,
         ),
     )
     return tuple(
         asked(one.name, one.title, one.expected, partial(judge, one, found))  # a reading's error is kept till now
         for one, judge in criteria
+        if one.phase is None or one.phase in phases
     )
 
 
@@ -120,7 +127,8 @@ def _retaining(asked_for: _Criterion, found: _Found) -> Check:
 
 
 def _policies(asked_for: _Criterion, found: _Found, kind: JobKind, advice: str) -> Check:
-    """Each table has a policy that is scheduled and whose last run did not fail."""
+    """Each table has a policy that is scheduled and whose last run did not fail; FeatureMissing on Apache edition."""
+    found.server.require_community(f"A {kind} policy")
     wrong = []
     for table in found.tables:
         job = policy_of(found.overview.jobs.get(), kind, table)
@@ -139,6 +147,12 @@ def _indexes(asked_for: _Criterion, found: _Found) -> Check:
     missing = [f"{one}: missing" for one in wanted if one not in there]
     broken = [f"{one}: broken" for one in wanted if one in there and there[one].is_broken]
     whole = len(wanted) - len(missing) - len(broken)
+    moving = [one.name for one in found.policy.active_indexes if one.window is not None]
+    if found.server.edition == "apache" and not broken and missing == [f"{one}: missing" for one in moving]:
+        return asked_for.unknown(
+            f"{whole} whole, all that this edition allows",
+            advice=f"{', '.join(moving)} needs a job to move its cut-off, and so the Community edition.",
+        )
     good = whole >= INDEXES_WANTED and not broken
     return asked_for.judged(f"{whole} whole", good, *missing, *broken, advice="Apply phase 4.")
 
@@ -160,6 +174,7 @@ def _recent(asked_for: _Criterion, found: _Found) -> Check:
 
 
 def _aggregated(asked_for: _Criterion, found: _Found) -> Check:
+    found.server.require_community("A continuous aggregate")
     return _latency(asked_for, found, "aggregate_data", AGGREGATE_MS)
 
 

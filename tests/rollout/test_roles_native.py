@@ -76,9 +76,15 @@ class Plant:
         return found
 
 
-@pytest.fixture
-def plant(native: Target, tmp_path: Path) -> Iterator[Plant]:
+def edition(server: Database) -> str:
+    return "apache" if server.row("SHOW timescaledb.license")["timescaledb.license"] == "apache" else "community"
+
+
+@pytest.fixture(params=["community"])
+def plant(request: pytest.FixtureRequest, native: Target, tmp_path: Path) -> Iterator[Plant]:
     home = Database(native, "write")
+    if edition(home) != request.param:
+        pytest.skip(f"{native.address} is not of the {request.param} edition")
     version = home.row("SELECT extversion AS v FROM pg_extension WHERE extname = 'timescaledb'")["v"]
     name = f"roles_{uuid4().hex[:8]}"
     home.execute(f"CREATE DATABASE {name}")
@@ -205,3 +211,21 @@ def test_a_large_conversion_is_taken_back_online_and_after_a_kill_by_the_same_co
     after = plant.described()
     assert {table: part for table, part in after.items() if part != before[table]} == {}
     assert plant.admin.row(conversion)["status"] == "done"
+
+
+@pytest.mark.parametrize("plant", ["apache"], indirect=True)
+def test_on_the_apache_edition_what_is_possible_is_done_and_taken_back_and_the_rest_is_named(plant: Plant) -> None:
+    before = plant.described()
+    plan = json.loads(plant.call("plan", "--json").stdout)
+    assert {one["phase"] for one in plan["operations"]} == {1, 3, 4}
+    refused = {one["target"] for one in plan["notes"] if one["kind"] == "cannot"}
+    assert refused == {"phase 2", "phase 3", "phase 5", "idx_metric_hist_realtime", "trim_realtime_index"}
+    applied = plant.done("apply", "--yes")
+    assert applied["status"] == "done"
+    verdicts = {one["name"]: one["verdict"] for one in applied["checks"]["after"]}
+    assert {name for name, verdict in verdicts.items() if verdict == "passed"} == {"chunk_intervals", "recent_query"}
+    assert set(verdicts.values()) == {"passed", "could not check"}
+    assert json.loads(plant.call("plan", "--json").stdout)["operations"] == []
+    assert plant.done("rollback", "--yes", "--conversions")["status"] == "rolled back"
+    after = plant.described()
+    assert {table: part for table, part in after.items() if part != before[table]} == {}

@@ -118,7 +118,10 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: 
         legacy, "apply", "-e", "plant", "--confirm", "plant", "--outside-window", "a test", "--no-backup", "sandbox",
         "--phase", "1", "--json",
     )  # fmt: skip
-    assert json.loads(done.stdout)["status"] == "done", done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["status"] == "done", done.stderr
+    assert {one["name"] for one in outcome["checks"]["after"]} == {"chunk_intervals", "recent_query"}  # of this phase
+    assert done.returncode == 0
     database = Database(target)
     events = journal.events(database, journal.deployment(database).id)
     assert "no backup: sandbox. outside window: a test." in events[0].message

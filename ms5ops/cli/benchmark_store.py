@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table as RichTable
 
 from ms5ops import units
+from ms5ops.access import shell
+from ms5ops.access.roles import require
 from ms5ops.benchmark.records import RunHeader, Surroundings
 from ms5ops.benchmark.run_summary import benchmark_title, kept, marks, run_title, target_text, value_text, verdict
 from ms5ops.benchmark.selection import select
@@ -114,6 +116,7 @@ def export(
 
 def import_runs(paths: PathsArgument, as_json: JsonOption = False) -> None:
     """Take in exports, and reports of the old shell benchmark (as summaries). What is there already adds nothing."""
+    require(shell.actor(), "collect")
     store = history()
     done = import_paths(store, paths, _sources(load_settings()))
     if as_json:

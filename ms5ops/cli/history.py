@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from ms5ops import units
+from ms5ops.access import shell
+from ms5ops.access.roles import require
 from ms5ops.benchmark.transfer import import_paths
 from ms5ops.cli.benchmark_store import OutOption, PathsArgument, default_folder, imported_text
 from ms5ops.cli.benchmark_store import history as configured
@@ -51,6 +53,7 @@ def export(out: OutOption = None) -> None:
 @app.command("import")
 def import_(paths: PathsArgument) -> None:
     """Take in exported folders. What is in the history already adds nothing."""
+    require(shell.actor(), "collect")
     for one in import_paths(configured(), paths, {}):
         typer.echo(imported_text(one))
 

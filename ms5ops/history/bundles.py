@@ -7,8 +7,10 @@ complete. It is never changed. The manifest tells the schema's version, and size
 import hashlib
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -25,6 +27,8 @@ from ms5ops.history.connection import in_memory, sentence
 MANIFEST = "manifest.json"
 HIDDEN = ".writing-"
 """How the name of a bundle begins that is not whole yet, or is being removed."""
+REST_AGE_S = 86_400
+"""Own choice: nothing takes a day to write."""
 ASIDE = ".refused"
 """How the name of a bundle ends that was put aside because it is damaged."""
 
@@ -180,6 +184,18 @@ def remove(bundle: Path) -> None:
     except FileNotFoundError:
         return
     shutil.rmtree(hidden, ignore_errors=True)
+
+
+def sweep(folder: Path) -> None:
+    """Take away what processes that were killed have left half written, a day after."""
+    for rest in folder.glob(f"{HIDDEN}*"):
+        with suppress(FileNotFoundError):  # another process sweeps, too
+            if time.time() - rest.stat().st_mtime < REST_AGE_S:
+                continue
+            if rest.is_dir():
+                shutil.rmtree(rest, ignore_errors=True)
+            else:
+                rest.unlink()
 
 
 def _manifest(bundle: Path) -> Manifest:

@@ -1,5 +1,6 @@
 """``History``: rows into the store and named queries on it, however it is kept."""
 
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,7 @@ from ms5ops.history.connection import Narrate, opened
 from ms5ops.history.shared import SharedFolder, SharedUnreachable
 from ms5ops.queries import ANY_VERSION, Query, query
 
+log = logging.getLogger(__name__)
 LOCK_WAIT_S = 15.0
 _MIRRORED: dict[tuple[str, int], set[str]] = {}
 """Which bundles of a shared folder this process knows to be in the mirror, so that most reads need not ask."""
@@ -29,18 +31,15 @@ class Spooled:
     because: HistoryError
 
 
-def _silent(_line: str) -> None:
-    """Nobody listens."""
-
-
 class History:
     """The store at ``place`` (see ``places.place``; None: the configured one); the first write makes it.
 
-    ``narrate`` is told, in one sentence, what is being waited for and what could not be taken in.
+    ``narrate`` is told, in one sentence, what is being waited for and what could not be taken in; by default
+    that goes to the log.
     """
 
     def __init__(
-        self, place: Path | str | None = None, lock_wait_s: float = LOCK_WAIT_S, narrate: Narrate = _silent
+        self, place: Path | str | None = None, lock_wait_s: float = LOCK_WAIT_S, narrate: Narrate = log.warning
     ) -> None:
         found = places.place(place)
         self.file = found.file
@@ -151,26 +150,29 @@ class History:
     def _drain(self, wait_s: float) -> None:
         """Take what lies in the spool into the store."""
         if self.shared is not None:
-            for bundle in bundles.found_in(self.spool):
-                self._publish_spooled(self.shared, bundle)
+            self._publish_spool(self.shared)
             with suppress(HistoryLocked):  # it is safe in the shared folder: whoever reads next mirrors it
                 self._mirror(wait_s)
             return
         with self._writing(wait_s) as connection:
             for bundle in bundles.found_in(self.spool):
                 self._take_in_spooled(connection, bundle)
+            for folder in (self.spool, self.file.parent):
+                bundles.sweep(folder)
 
-    def _publish_spooled(self, shared: SharedFolder, bundle: Path) -> None:
-        try:
-            shared.publish(bundle, name=bundle.name)
-        except (BundleRefused, SharedUnreachable) as error:
-            if not bundle.exists():  # another process of this host has just published and removed it
-                return
-            if not isinstance(error, BundleRefused):
-                raise
-            self._put_aside(bundle, error)
-            return
-        bundles.remove(bundle)
+    def _publish_spool(self, shared: SharedFolder) -> None:
+        for bundle in bundles.found_in(self.spool):
+            try:
+                shared.publish(bundle, name=bundle.name)
+            except BundleRefused as error:
+                if bundle.exists():
+                    self._put_aside(bundle, error)
+            except SharedUnreachable:
+                if bundle.exists():
+                    raise
+            else:
+                bundles.remove(bundle)
+            # Where it is gone, another process of this host has just published and removed it.
 
     def _put_aside(self, bundle: Path, error: BundleRefused) -> None:
         """One bad bundle must not hold up all later ones; it is kept, and named."""
@@ -191,11 +193,17 @@ class History:
 
     def _take_in_for_reading(self) -> None:
         if self.shared is not None:
-            self._drain(self.lock_wait_s)
+            self._publish_spool(self.shared)
             self._mirror(self.lock_wait_s)
         elif bundles.found_in(self.spool):
-            with suppress(HistoryLocked):  # whoever holds the file takes it in
+            try:
                 self._drain(0)
+            except HistoryLocked:
+                pass  # whoever holds the file takes it in
+            except (
+                HistoryError
+            ) as error:  # a reader may not be allowed to write; what is stored can be read all the same
+                self.narrate(f"{error.happened} {error.next_step}")
 
     def _mirror(self, wait_s: float) -> None:
         """Take those bundles of the shared folder into this host's file that are not in it yet."""

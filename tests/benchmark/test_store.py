@@ -314,6 +314,37 @@ def test_a_run_is_whole_and_there_once_or_not_at_all(tmp_path: Path, function: s
     pd.testing.assert_frame_equal(load_run(history, run.header.run_id).samples, run.samples, check_exact=True)
 
 
+def test_rests_of_killed_processes_are_swept_a_day_later(history: History) -> None:
+    store_run(history, a_run())
+    old, new = history.spool / f"{bundles.HIDDEN}old", history.spool / f"{bundles.HIDDEN}new"
+    for rest in (old, new):
+        rest.mkdir()
+        (rest / "job_run.parquet").touch()
+    database = history.file.with_name(f"{bundles.HIDDEN}old.duckdb")
+    database.touch()
+    for rest in (old, database):
+        os.utime(rest, (0, 0))
+    store_run(history, a_run(START + timedelta(days=1)))
+    assert not old.exists()
+    assert not database.exists()
+    assert new.exists()
+
+
+def test_a_reader_who_may_not_write_reads_what_is_stored(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    store_run(history, run := a_run())
+    bundles.write(history.spool, {"job_run": _job_run()})
+
+    def refuse(*_arguments: object, **_named: object) -> None:
+        raise HistoryError("The history cannot be written.", "Ask its owner.")
+
+    told: list[str] = []
+    history.narrate = told.append
+    monkeypatch.setattr(schema, "migrate", refuse)
+    assert [header.run_id for header in run_headers(history)] == [run.header.run_id]
+    assert told == ["The history cannot be written. Ask its owner."]
+    assert len(history.waiting()) == 1
+
+
 def test_nothing_in_the_code_changes_or_deletes_what_is_stored() -> None:
     sources = [*(paths.PROJECT / "ms5ops" / "history").glob("*.py"), paths.PROJECT / "ms5ops/benchmark/store.py"]
     sources += (paths.SQL / "history").rglob("*.sql")

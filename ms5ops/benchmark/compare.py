@@ -11,7 +11,18 @@ from ms5ops.benchmark.expected import Fulfilment, Outside, fulfilments
 from ms5ops.benchmark.records import GROUPS, Group, Kind, Run
 from ms5ops.benchmark.statistics import RUN_SCATTER, Basis, Estimate, Values, basis_of, geometric_mean
 from ms5ops.benchmark.surroundings import Difference, differences
-from ms5ops.benchmark.verdicts import VERDICTS, BenchmarkComparison, Held, Options, Verdict, decide, judge, usable
+from ms5ops.benchmark.unrest import unrest
+from ms5ops.benchmark.verdicts import (
+    VERDICTS,
+    BenchmarkComparison,
+    Held,
+    Options,
+    Verdict,
+    decide,
+    judge,
+    unrest_of,
+    usable,
+)
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.finding import counted
 from ms5ops.units import percent_text
@@ -34,7 +45,7 @@ class Total:
 
     ``group`` is None for the suite. ``benchmarks``: the names it is taken over; ``left_out``: those of the group that
     are not comparable, or that some run does not hold. ``speedup`` and ``basis`` are None where nothing is left. With
-    few runs the interval allows for whole runs that are off by ``statistics.RUN_SCATTER``.
+    few runs the interval allows for whole runs that are off by their unrest, or by ``statistics.RUN_SCATTER``.
     """
 
     group: Group | None
@@ -169,7 +180,19 @@ def _held(side: Side) -> list[dict[str, Held]]:
             str(name): frame["value"].to_numpy(dtype=float)
             for name, frame in run.samples.groupby("benchmark", observed=True, sort=False)
         }
-        held.append({one.benchmark: Held(one, values.get(one.benchmark, np.empty(0))) for one in run.results})
+        in_turns = {one.benchmark for one in run.results if one.kind in IN_TOTALS}
+        restless = unrest(run.samples[run.samples["benchmark"].isin(in_turns)])
+        held.append(
+            {
+                one.benchmark: Held(
+                    one,
+                    values.get(one.benchmark, np.empty(0)),
+                    # What else is measured has its turn of its own.
+                    restless if one.kind in IN_TOTALS else 0.0,
+                )
+                for one in run.results
+            }
+        )
     return held
 
 
@@ -193,26 +216,32 @@ def _total(
     if not names:
         reason = "No benchmark has samples enough in every run of both sides."
         return Total(group, None, "not comparable", reason, (), left_out)
-    old_values, new_values = ([[run[name] for name in names] for run in side] for side in (old, new))
-    ratio, p = geometric_mean(old_values, new_values, options.confidence)
+    old_values, new_values = ([[run[name].values for name in names] for run in side] for side in (old, new))
+    # All benchmarks of a run share its unrest.
+    restless = unrest_of([run[names[0]] for run in old], [run[names[0]] for run in new])
+    ratio, p = geometric_mean(old_values, new_values, options.confidence, restless)
     basis = basis_of(len(old), len(new))
     verdict, reason = decide(ratio.inverse(), p, basis, options)
     if basis != "runs":
         reason += (
-            f" With so few runs, each is taken to be off by {percent_text(RUN_SCATTER)} as a whole: two runs on either"
-            " side tell more."
+            f" With so few runs, each is taken to be off by {percent_text(_largest(restless))} as a whole: two runs on"
+            " either side tell more."
         )
     over = counted(len(names), "benchmark", "benchmarks")
     reason = f"Over {over}: {reason[0].lower()}{reason[1:]}"
     return Total(group, ratio.inverse(), verdict, reason, names, left_out, basis)
 
 
-def _usable(side: Sequence[Mapping[str, Held]], names: Sequence[str]) -> list[dict[str, Values]]:
-    """The samples that count of each run that holds any; those of the runs that hold the most benchmarks.
+def _largest(unrest_of_runs: tuple[Sequence[float], Sequence[float]]) -> float:
+    return max(RUN_SCATTER, *unrest_of_runs[0], *unrest_of_runs[1])
+
+
+def _usable(side: Sequence[Mapping[str, Held]], names: Sequence[str]) -> list[dict[str, Held]]:
+    """What counts of each run that holds any; those of the runs that hold the most benchmarks.
 
     A run that was stopped early would otherwise take out of the mean all that it did not reach.
     """
-    runs = [{name: run[name].values for name in names if name in run and usable([run[name]])} for run in side]
+    runs = [{name: run[name] for name in names if name in run and usable([run[name]])} for run in side]
     most = max((len(run) for run in runs), default=0)
     return [run for run in runs if most and len(run) == most]
 

@@ -8,7 +8,7 @@ logarithms (the median of all pairwise ratios), and its interval is the set of r
 (Hollander and Wolfe, Nonparametric Statistical Methods, 4.2 and 4.3). So the two never contradict each other, and
 neither asks for normal errors or is moved by a few outliers. Samples of a run are taken to be exchangeable, which the
 runner's interleaved random order brings about. They share their run's circumstances, though: the interval covers the
-scatter within these two runs, not what another run on another day would give.
+scatter within these two runs, and what unrest was seen during them, not what another run on another day would give.
 
 Several runs a side. Runs then are what varies independently, not samples: thirty samples of one cold morning are one
 morning. Each run counts once, by the logarithm of its median; the interval is Student's for two groups of equal
@@ -34,10 +34,10 @@ scatter between runs too."""
 
 MIN_RUNS = 4
 """Runs of both sides together from which the scatter between runs is estimated: two degrees of freedom."""
-RUN_SCATTER = 0.1
-"""By how much (standard deviation of logarithms) a whole run is taken to be off where the runs are too few to tell:
-own choice, for a server that has other work too. Repeated runs of an unchanged database scattered by 30 to 45 % on a
-crowded machine of two cores; nothing but more runs helps there."""
+RUN_SCATTER = 0.05
+"""By how much (standard deviation of logarithms) a whole run is taken to be off at least, where the runs are too few to
+tell and all benchmarks are taken together: own choice, for a quiet server. What was seen of its unrest counts where it
+is more."""
 _PAIRS_AT_ONCE = 250_000
 
 
@@ -112,9 +112,16 @@ def basis_of(runs_before: int, runs_after: int) -> Basis:
     return "samples" if runs_before == runs_after else "pairs of runs"
 
 
-def compare_samples(before: Sequence[Values], after: Sequence[Values], confidence: float = 0.95) -> RatioTest:
+def compare_samples(
+    before: Sequence[Values],
+    after: Sequence[Values],
+    confidence: float = 0.95,
+    unrest: tuple[Sequence[float], Sequence[float]] | None = None,
+) -> RatioTest:
     """The ratio after / before of two sides, one array of samples per run.
 
+    ``unrest`` of each run before, and after (``unrest.unrest``): where the runs are too few to tell by how much they
+    scatter, intervals and p allow for each of them being off by that as a whole. Nothing: by none.
     Every array holds at least one value, and every value is above 0 (ValueError otherwise).
     """
     old, new = ([_logarithms(run) for run in side] for side in (before, after))
@@ -123,16 +130,27 @@ def compare_samples(before: Sequence[Values], after: Sequence[Values], confidenc
     if basis == "runs":
         ratio, p = _student(_medians(old), _medians(new), confidence)
         return RatioTest(ratio, max(p, p_samples), p_samples, basis)
-    shifts = [_shift(one, other, confidence) for one in old for other in new]
-    if basis == "samples":
-        return RatioTest(_ratio(shifts[0]), p_samples, p_samples, basis)
-    p_pairs = [_mann_whitney(one, other) for one in old for other in new]
-    p = max(*p_pairs, p_samples) if _agree(shifts) else 1.0
+    restless = unrest or ([0.0] * len(old), [0.0] * len(new))
+    normal = float(stats.norm.ppf((1 + confidence) / 2))
+    shifts, p_values = [], [p_samples]
+    for one, unrest_before in zip(old, restless[0], strict=True):
+        for other, unrest_after in zip(new, restless[1], strict=True):
+            shift = _shift(one, other, confidence)
+            off = math.hypot(unrest_before, unrest_after)
+            shifts.append(_widened(shift, normal * off))
+            p_values.append(_mann_whitney(one, other))
+            if off:
+                error = math.hypot((shift[2] - shift[1]) / (2 * normal), off)
+                p_values.append(float(2 * stats.norm.sf(abs(shift[0]) / error)))
+    p = max(p_values) if _agree(shifts) else 1.0
     return RatioTest(_hull(shifts), p, p_samples, basis)
 
 
 def geometric_mean(
-    before: Sequence[Sequence[Values]], after: Sequence[Sequence[Values]], confidence: float = 0.95
+    before: Sequence[Sequence[Values]],
+    after: Sequence[Sequence[Values]],
+    confidence: float = 0.95,
+    unrest: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> tuple[Estimate, float]:
     """The geometric mean of the ratios after / before of several benchmarks, and its two-sided p.
 
@@ -141,20 +159,22 @@ def geometric_mean(
     counts once, so that what befell a whole run is not counted once per benchmark. With fewer, the errors within a
     run add up as independent ones, as the runner interleaves the benchmarks (a shift's standard error is its
     interval's width over that of a standard normal one); what befalls a whole run does not average out over its
-    benchmarks, however many they are, so ``RUN_SCATTER`` is added for each of the two runs.
+    benchmarks, however many they are, so its unrest, ``RUN_SCATTER`` at least, is added for each of the two runs.
     """
     old, new = ([[_logarithms(values) for values in run] for run in side] for side in (before, after))
     if basis_of(len(old), len(new)) == "runs":
         means = [np.array([np.mean(_medians(run)) for run in side]) for side in (old, new)]
         return _student(means[0], means[1], confidence)
     normal = float(stats.norm.ppf((1 + confidence) / 2))
+    restless = unrest or ([0.0] * len(old), [0.0] * len(new))
     shifts, p_values = [], []
-    for one in old:
-        for other in new:
+    for one, unrest_before in zip(old, restless[0], strict=True):
+        for other, unrest_after in zip(new, restless[1], strict=True):
+            off = math.hypot(max(RUN_SCATTER, unrest_before), max(RUN_SCATTER, unrest_after))
             found = np.array([_shift(*pair, confidence) for pair in zip(one, other, strict=True)])
             centre = float(found[:, 0].mean())
             errors = (found[:, 2] - found[:, 1]) / (2 * normal)
-            error = math.sqrt(float(np.sum(errors**2)) / len(found) ** 2 + 2 * RUN_SCATTER**2)
+            error = math.hypot(float(np.sqrt(np.sum(errors**2))) / len(found), off)
             shifts.append((centre, centre - normal * error, centre + normal * error))
             p_values.append(float(2 * stats.norm.sf(abs(centre) / error)))
     return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
@@ -269,6 +289,12 @@ def _student(before: Values, after: Values, confidence: float, inflation: float 
     if error == 0:
         return ratio, 1.0 if shift == 0 else 0.0
     return ratio, float(2 * stats.t.sf(abs(shift) / error, freedom))
+
+
+def _widened(shift: tuple[float, float, float], by: float) -> tuple[float, float, float]:
+    """The interval with an independent error whose own interval is +- ``by``."""
+    centre, low, high = shift
+    return centre, centre - math.hypot(centre - low, by), centre + math.hypot(high - centre, by)
 
 
 def _agree(shifts: Sequence[tuple[float, float, float]]) -> bool:

@@ -20,7 +20,8 @@ MIN_SAMPLES = 5
 """Fewer samples a run decide nothing: the smallest two-sided p of four against four is 0.03 before any correction."""
 
 BASIS_WORDS: Mapping[Basis, str] = {
-    "samples": "The interval covers the scatter within one run a side, not what another run on another day would give.",
+    "samples": "The interval covers the scatter within one run a side, and the server's unrest seen during them, not "
+    "what another run on another day would give.",
     "pairs of runs": "Every pair of runs was compared, and only what holds for each of them counts.",
     "runs": "The interval covers the scatter between runs too: each run counts once, by its median.",
 }
@@ -71,10 +72,12 @@ class Options:
 
 @dataclass(frozen=True)
 class Held:
-    """What one run holds of a benchmark: its result and its samples in the result's unit, none of a summary."""
+    """What one run holds of a benchmark: its result, its samples in the result's unit (none of a summary), and the
+    unrest of the whole run (``unrest.unrest``)."""
 
     result: Result
     values: Values
+    unrest: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -175,6 +178,11 @@ def usable(side: Sequence[Held]) -> list[Held]:
     return [held for held in side if held.result.outcome == "ok" and len(held.values) >= MIN_SAMPLES]
 
 
+def unrest_of(before: Sequence[Held], after: Sequence[Held]) -> tuple[list[float], list[float]]:
+    """The unrest of each run, as ``compare_samples`` takes it."""
+    return [held.unrest for held in before], [held.unrest for held in after]
+
+
 def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) -> _Judged:
     refusal = _refusal(before, after)
     figures = _figures(before), _figures(after)
@@ -198,7 +206,9 @@ def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) 
         counts = " and ".join(str(side.samples if side else 0) for side in figures)
         reason = f"Too few samples to tell: {counts}, and a run needs at least {MIN_SAMPLES}."
         return _Judged(*figures, ratio=_plain_ratio(*figures), verdict="inconclusive", reason=reason)
-    test = compare_samples([held.values for held in old], [held.values for held in new], options.confidence)
+    test = compare_samples(
+        [held.values for held in old], [held.values for held in new], options.confidence, unrest_of(old, new)
+    )
     besides = _unanswered(before, "before") + _unanswered(after, "after") + _asked_otherwise(old, new)
     return _Judged(_figures(old), _figures(new), test.ratio, test, reason=besides)
 

@@ -6,6 +6,7 @@ of this console: its Origin must be the host that it was sent to.
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
@@ -30,8 +31,12 @@ SESSION, DEVICE = "ms5ops_session", "ms5ops_device"
 SECURE_SESSION = f"__Host-{SESSION}"
 """The prefix keeps other hosts of the domain, and pages without TLS, from setting it."""
 _BODY_LIMIT = 16_384
+_NAME_LIMIT = 200
+_CLOSED_LIMIT = 10_000
 _GATE = Gate()
-_TEMPLATES = Environment(loader=FileSystemLoader(paths.PROJECT / "ms5ops" / "ui"), autoescape=True)
+_CLOSED: dict[tuple[str, Place], float] = {}
+"""Until when (monotonic seconds) tries of that name from there are refused: what the store said last."""
+_TEMPLATES = Environment(loader=FileSystemLoader(paths.PROJECT / "ms5ops" / "ui"), autoescape=True, auto_reload=False)
 _HEADERS = {
     "cache-control": "no-store",
     "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self';"
@@ -91,13 +96,31 @@ async def sign_in(request: Request) -> Response:
     try:
         sent = await _form(request)
         next_path, name = own_path(sent.get("next", "")), sent.get("name", "")
-        begun = await asyncio.to_thread(signin.begin_try, name, _place(request))
+        begun = await _begin(name, _place(request))
         async with _GATE.turn(begun.lane):
             done = await asyncio.to_thread(signin.finish_try, begun, sent.get("password", ""))
     except Ms5opsError as error:
         return await _sign_in_form(next_path, error, name)
     leads_to = address("password", next_path) if done.account.must_change else next_path
     return _with_cookies(RedirectResponse(leads_to, 303, _HEADERS), request, done)
+
+
+async def _begin(name: str, place: Place) -> signin.Try:
+    """Count the try; where it is refused, the next ones are refused without asking the store until then.
+
+    A flood of them then costs next to nothing, and does not hold up the one who knows the password.
+    """
+    key = (name[:_NAME_LIMIT], place)
+    until = _CLOSED.get(key, 0.0)
+    if until > time.monotonic():
+        raise TooManyTries(until - time.monotonic())
+    try:
+        return await asyncio.to_thread(signin.begin_try, name, place)
+    except TooManyTries as refusal:
+        if len(_CLOSED) >= _CLOSED_LIMIT:
+            _CLOSED.clear()
+        _CLOSED[key] = time.monotonic() + refusal.wait_s
+        raise
 
 
 async def sign_out(request: Request) -> Response:

@@ -1,12 +1,15 @@
 """Which ways there are to sign in: an identity provider where Streamlit's secrets name one, or local accounts."""
 
+from functools import cache
+
 import streamlit as st
 
 from ms5ops.config import load_settings
 
 
+@cache
 def has_identity_provider() -> bool:
-    """Whether ``[auth]`` is configured in .streamlit/secrets.toml, so that st.login works."""
+    """Whether ``[auth]`` is configured in .streamlit/secrets.toml, so that st.login works; as the console started."""
     return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
 
 

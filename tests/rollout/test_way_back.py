@@ -1,7 +1,10 @@
 """The way back from a conversion brings all back that hung on the table, or says before it starts what it cannot."""
 
+import os
 import re
-from collections.abc import Iterator
+import signal
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,11 +19,14 @@ from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Who
+from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.records import State
 from ms5ops.rollout.restored import comparison
+from ms5ops.rollout.running import Progress
 from ms5ops.rollout.state import differences, read_state
 from ms5ops.sandbox import fill, process
+from tests.rollout.planning import altered
 from tests.rollout.test_conversion import described, leftovers
 
 SCHEMA = "factory_telemetry"
@@ -219,3 +225,53 @@ def test_what_came_since_stands_in_the_way_before_anything_is_taken_back(bench: 
     assert {table.kind for table in bench.state().tables} == {"plain"}
     assert "views factory_telemetry.kpis: nothing ->" in (outcome.reason or "")
     assert bench.write.row(f"SELECT rows > 0 AS some FROM {SCHEMA}.kpis") == {"some": True}
+
+
+# Killed right after a swap ----------------------------------------------------------------------------------
+
+ONE = altered(tables={name: {"enabled": name == "energy_consumption"} for name in TABLES})
+ONLINE = Limits(small_table_bytes=0, stale_after_s=0.1, backoff_s=0.05)
+
+
+def killed_at_the_swap(work: Callable[[Conditions], object]) -> None:
+    """Do the work in a process of its own, which ends itself with SIGKILL as soon as the tables are exchanged."""
+
+    def report(progress: Progress) -> None:
+        if progress.message.startswith("Swapped"):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    child = os.fork()
+    if not child:
+        try:
+            work(Conditions(who=Who.here("tester"), environment="s", embedded=True, limits=ONLINE, report=report))
+        finally:
+            os._exit(1)  # a forked child must never return into pytest
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status), "it ended before the swap"
+    time.sleep(2 * ONLINE.stale_after_s)  # then the dead holder may be followed
+
+
+def test_a_conversion_and_its_way_back_that_were_killed_after_their_swap_are_finished_by_a_rollback(
+    bench: Bench,
+) -> None:
+    before, target = bench.described(), bench.target
+    plan = make_plan(bench.state(), ONE, [1])
+    begun = plan.to_json()["state"]
+    bench.write.close()
+    killed_at_the_swap(
+        lambda world: executor.apply(Database(target, "write"), plan, world, server_versions={}, before_state=begun)
+    )
+    assert bench.write.row("SELECT step FROM ms5ops.conversion") == {"step": "tidy"}
+
+    def back(world: Conditions) -> Outcome:
+        write = Database(target, "write")
+        return undoing.rollback(write, journal.deployment(write), world, conversions=True)
+
+    bench.write.close()
+    killed_at_the_swap(back)
+    steps = "SELECT direction, step FROM ms5ops.conversion ORDER BY id"
+    assert [row["step"] for row in bench.write.rows(steps)] == ["done", "tidy"]
+    outcome = back(Conditions(who=Who.here("tester"), environment="s", embedded=True, limits=ONLINE))
+    assert outcome.status == "rolled back", outcome.reason
+    assert unequal(before, bench.described()) == {}
+    assert [row["step"] for row in bench.write.rows(steps)] == ["done", "done"]

@@ -34,7 +34,7 @@ class Effort:
 
 
 FULL = Effort(2, 5, 30, 8.0, 90.0, 30_000, 6.0, (100, 1_000, 10_000), (1, 2, 5, 10, 25, 50, 100, 120))
-QUICK = Effort(1, 5, 8, 0.1, 3.0, 5_000, 0.6, (1_000,), (1, 8))
+QUICK = Effort(1, 5, 8, 0.1, 3.0, 15_000, 0.6, (1_000,), (1, 8))
 
 
 def sample_count(once_ms: float, effort: Effort) -> int:

@@ -133,17 +133,20 @@ def check(bundle: Path) -> Manifest:
     return manifest
 
 
-def take_in(connection: duckdb.DuckDBPyConnection, bundle: Path) -> dict[str, int]:
-    """Add a bundle's rows in the caller's transaction; returns how many were new, by table.
+def take_in(connection: duckdb.DuckDBPyConnection, *found: Path) -> dict[str, int]:
+    """Add the rows of bundles in the caller's transaction; returns how many were new, by table.
 
-    Raises BundleRefused where the bundle is damaged, newer or foreign: roll back then.
+    Several go in one statement per table, which is many times quicker; no two of them may hold the same snapshot or
+    run. Raises BundleRefused where one is damaged, newer or foreign, or two hold the same: roll back then.
     """
-    manifest = check(bundle)
-    sources = {table: _parquet(bundle / f"{table}.parquet") for table in manifest.tables}
+    files: dict[str, list[Path]] = {}
+    for bundle in found:
+        for table in check(bundle).tables:
+            files.setdefault(table, []).append(bundle / f"{table}.parquet")
     try:
-        return schema.add_rows(connection, sources)
+        return schema.add_rows(connection, {table: _parquet(paths) for table, paths in files.items()})
     except duckdb.Error as error:
-        raise _refused(bundle, f"its rows do not fit the history ({sentence(error)})") from error
+        raise _refused(found[0], f"its rows do not fit the history ({sentence(error)})") from error
 
 
 def found_in(folder: Path) -> list[Path]:
@@ -228,9 +231,9 @@ def _refused(bundle: Path, why: str) -> BundleRefused:
     return BundleRefused(f"{bundle} is damaged or foreign: {why}.", "Nothing of it was taken in: export it anew.")
 
 
-def _parquet(file: Path) -> str:
-    quoted = str(file).replace("'", "''")
-    return f"read_parquet('{quoted}')"
+def _parquet(files: Sequence[Path]) -> str:
+    quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+    return f"read_parquet([{quoted}], union_by_name = true)"
 
 
 def _is_whole(name: str) -> bool:

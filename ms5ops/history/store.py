@@ -19,6 +19,8 @@ from ms5ops.queries import ANY_VERSION, Query, query
 
 log = logging.getLogger(__name__)
 LOCK_WAIT_S = 15.0
+MIRRORED_AT_ONCE = 50
+"""Bundles of a shared folder that are read in one statement: a host that joins has years of them (own choice)."""
 _MIRRORED: dict[tuple[str, int], set[str]] = {}
 """Which bundles of a shared folder this process knows to be in the mirror, so that most reads need not ask."""
 
@@ -216,11 +218,15 @@ class History:
         with self._writing(wait_s) as connection:
             rows = connection.execute("SELECT name FROM mirrored_bundle").fetchall()
             known = _MIRRORED[self._identity()] = {str(row[0]) for row in rows}
-            for name in [name for name in entries if name not in known]:
-                with _transaction(connection):
-                    bundles.take_in(connection, entries[name])
-                    _note_mirrored(connection, name)
-                known.add(name)
+            unseen = [name for name in entries if name not in known]
+            for first in range(0, len(unseen), MIRRORED_AT_ONCE):
+                batch = unseen[first : first + MIRRORED_AT_ONCE]
+                try:
+                    _mirror_together(connection, entries, batch)
+                except BundleRefused:  # two of them hold the same run, or one is wrong: one by one it is named
+                    for name in batch:
+                        _mirror_together(connection, entries, [name])
+                known.update(batch)
 
     def _identity(self) -> tuple[str, int]:
         """The file as it is now: one that was made anew knows nothing of what the former one held."""
@@ -287,6 +293,13 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 def _kept(bundle: Path) -> str:
     return f"What was to be stored is kept in {bundle}, and the next writer takes it in."
+
+
+def _mirror_together(connection: duckdb.DuckDBPyConnection, entries: Mapping[str, Path], names: Sequence[str]) -> None:
+    with _transaction(connection):
+        bundles.take_in(connection, *(entries[name] for name in names))
+        for name in names:
+            _note_mirrored(connection, name)
 
 
 def _note_mirrored(connection: duckdb.DuckDBPyConnection, name: str) -> None:

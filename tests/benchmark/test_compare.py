@@ -224,7 +224,7 @@ def test_the_order_of_what_decides() -> None:
 MIRRORED: dict[Verdict, Verdict] = {"faster": "slower", "slower": "faster"}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.floats(0.3, 3.0), st.integers(5, 30), st.integers(0, 10_000), st.sampled_from([0.02, 0.1, 0.4]))
 def test_swapped_sides_mirror_the_verdict(by: float, count: int, seed: int, noise: float) -> None:
     one, other = measured("q", times(100, count, seed, noise)), measured("q", times(100 * by, count, seed + 1, noise))

@@ -82,7 +82,7 @@ def compare_runs(
     sizes = snapshot_sizes(store.read("storage_snapshots", {"source": new.headers[-1].source}))
     saved = _saved_share(connected) if connected else None
     outside = outside_figures(sizes, headers, old.headers, new.headers, saved)
-    found = compare(*_loaded(store, old, new), Options(margin=margin), outside, _names(deployments))
+    found = compare(_loaded(store, old), _loaded(store, new), Options(margin=margin), outside, _names(deployments))
     if html is not None:
         _write(html, comparison_html(found))
     if as_json:
@@ -152,10 +152,8 @@ def _names(deployments: Sequence[DeploymentSpan]) -> dict[str, str]:
     return {one.id: f"deployment {one.number}" for one in deployments}
 
 
-def _loaded(store: History, before: Selected, after: Selected) -> tuple[Side, Side]:
-    runs = load_runs(store, [one.run_id for one in (*before.headers, *after.headers)])
-    count = len(before.headers)
-    return Side(before.name, runs[:count]), Side(after.name, runs[count:])
+def _loaded(store: History, selected: Selected) -> Side:
+    return Side(selected.name, load_runs(store, [one.run_id for one in selected.headers]))
 
 
 def _saved_share(connected: Connected) -> float | None:

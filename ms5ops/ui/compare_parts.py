@@ -154,9 +154,8 @@ def comparison(found: Material, before: Selected, after: Selected) -> Comparison
 def _compared(
     before: tuple[str, ...], after: tuple[str, ...], outside: Outside, names: tuple[tuple[str, str], ...]
 ) -> Comparison:
-    runs = loaded([*before[1:], *after[1:]])
-    count = len(before) - 1
-    return compare(Side(before[0], runs[:count]), Side(after[0], runs[count:]), None, outside, dict(names))
+    old, new = (Side(name, loaded(run_ids)) for name, *run_ids in (before, after))
+    return compare(old, new, None, outside, dict(names))
 
 
 def _outside(found: Material, before: Selected, after: Selected) -> Outside:

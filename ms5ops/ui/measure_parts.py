@@ -49,7 +49,7 @@ def _progress(page: Readings) -> None:
             st.button(
                 "Stopping …" if status.stop_asked else "Stop, and keep what was measured",
                 icon=":material/stop_circle:",
-                disabled=status.stop_asked,
+                disabled=status.stop_asked or _refusal() is not None,
                 on_click=_stop,
                 args=(status.environment,),
                 key="stop_benchmarks",

@@ -1,6 +1,8 @@
 """The pages Benchmarks and Compare, with runs in the history, none, and one under way."""
 
 import json
+import os
+import shutil
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,9 +17,9 @@ from ms5ops.access import shell
 from ms5ops.access.roles import Actor
 from ms5ops.benchmark import background
 from ms5ops.benchmark.store import load_run, run_headers, store_run
-from ms5ops.config import load_settings
-from ms5ops.environments import connect, source_id
+from ms5ops.database import Database
 from ms5ops.history import History
+from ms5ops.sandbox import fill
 from ms5ops.ui import benchmark_readings, measure_parts
 from tests.benchmark.example_runs import SURROUNDINGS, example_run
 from tests.conftest import Sandboxes
@@ -48,10 +50,15 @@ def opened(sandboxes: Sandboxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     return page
 
 
-@pytest.fixture
-def runs(opened: Open) -> list[str]:
-    """Three runs of this sandbox, two slow ones and a fast one, oldest first: their ids."""
-    source = source_id(connect(load_settings(), "sandbox"))
+@pytest.fixture(scope="module")
+def stored(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """A history with three runs of this sandbox, two slow ones and a fast one, oldest first: the file and their ids."""
+    database = Database(sandboxes.target("optimised"))
+    filled = fill.filled(database)
+    database.close()
+    assert filled is not None
+    source = f"sandbox filled at {filled.filled_at.isoformat()}"
+    file = tmp_path_factory.mktemp("pages") / "history.duckdb"
     made = [
         example_run(
             label, speed=speed, seed=month, started_at=datetime(2026, month, 3, 2, tzinfo=UTC), source=source,
@@ -62,8 +69,15 @@ def runs(opened: Open) -> list[str]:
         )
     ]  # fmt: skip
     for one in made:
-        store_run(History(), one)
-    return [one.header.run_id for one in made]
+        store_run(History(file), one)
+    return file, [one.header.run_id for one in made]
+
+
+@pytest.fixture
+def runs(opened: Open, stored: tuple[Path, list[str]]) -> list[str]:
+    """The ids of the stored runs, in the history that the pages read."""
+    shutil.copy(stored[0], os.environ["MS5OPS_HISTORY"])
+    return stored[1]
 
 
 def words(test: AppTest) -> str:

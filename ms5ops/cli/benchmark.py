@@ -17,7 +17,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from ms5ops.access import shell
-from ms5ops.access.roles import require
+from ms5ops.access.manage import allowed
 from ms5ops.benchmark import background
 from ms5ops.benchmark.background import Announcement
 from ms5ops.benchmark.options import PARTS, READING, Options, Part, Progress, Site, open_site
@@ -78,8 +78,8 @@ def run(
     Exit code 0: done. 1: a benchmark failed, timed out, or raw data and aggregate gave different answers (a missed
     target is not an error). 2: not begun. 130: stopped; what was measured until then is kept, marked partial.
     """
-    allowed = require(shell.actor(), "benchmark")
     settings = load_settings()
+    who = allowed(shell.actor(), "benchmark", settings.chosen(environment))
     options = Options(
         label=label,
         groups=tuple(_group(one) for one in group or ()),
@@ -87,7 +87,7 @@ def run(
         is_quick=quick,
         anchor=parse_anchor(anchor),
         seed=seed,
-        actor=actor or allowed.name,
+        actor=actor or who.name,
         note=note,
     )
     with (

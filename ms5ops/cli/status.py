@@ -14,6 +14,8 @@ from rich.table import Table as RichTable
 
 from ms5ops import __version__, units
 from ms5ops import collect as collecting
+from ms5ops.access import shell
+from ms5ops.access.manage import allowed
 from ms5ops.config import load_settings
 from ms5ops.environments import connect
 from ms5ops.observe.diagnoses import diagnoses
@@ -60,7 +62,9 @@ def status(
 
 def collect(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
     """Store a snapshot (storage, compression, jobs, aggregates) and new job runs in the history, for cron."""
-    done = collecting.collect(load_settings(), environment)
+    settings = load_settings()
+    allowed(shell.actor(), "collect", settings.chosen(environment))
+    done = collecting.collect(settings, environment)
     if as_json:
         typer.echo(json.dumps(as_plain(done), indent=2))
         return

@@ -166,6 +166,7 @@ def _measure(service: Service, run: Run, _actor: Actor) -> Ended:
     runs.stage(service.store, run.id, f"measuring: {label}")
     command = [
         sys.executable, "-m", "ms5ops", "benchmark", "run", "--environment", run.order.environment, "--label", label,
+        "--actor", run.actor,
     ]  # fmt: skip
     done = subprocess.run(command, cwd=paths.PROJECT, check=False, stdin=subprocess.DEVNULL)
     return ("done", "") if done.returncode == 0 else ("failed", "The benchmark did not end well; the log says why.")

@@ -8,11 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from ms5ops import paths
+from ms5ops.access.roles import Actor
+from ms5ops.access.store import Store
+from ms5ops.control import approvals
+from ms5ops.control.approvals import Asked
 from ms5ops.database import Database
 from ms5ops.rollout import journal
 from ms5ops.sandbox import fill, process
@@ -33,7 +38,8 @@ def legacy(folder: Path) -> Path:
     database = Database(process.target(folder / "sandbox"), "write")
     database.execute("DROP SCHEMA IF EXISTS ms5ops CASCADE")
     fill.fill(database, "legacy", fill.Volume(rows=3_000, days=9), lambda _progress: None)
-    (folder / "ms5ops.toml").unlink(missing_ok=True)
+    for name in ("ms5ops.toml", "control.sqlite"):
+        (folder / name).unlink(missing_ok=True)
     return folder
 
 
@@ -106,22 +112,29 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: 
     )
     closed = call(legacy, "apply", "-e", "plant", "--yes")
     assert (closed.returncode, "window is closed" in closed.stderr) == (2, True), closed.stderr
-    unnamed = call(legacy, "apply", "-e", "plant", "--yes", "--outside-window", "a test", "--phase", "4")
+    window = ("--outside-window", "a test")
+    unkept = call(legacy, "apply", "-e", "plant", "--confirm", "plant", *window, "--phase", "1")
+    assert (unkept.returncode, "only a plan that somebody else has approved" in unkept.stderr) == (2, True)
+    saved = call(legacy, "plans", "--save", "-e", "plant", "--phase", "1", "--json")
+    plan = json.loads(saved.stdout)
+    own = call(legacy, "approve", str(plan["number"]))
+    assert (own.returncode, "cannot approve it" in own.stderr) == (2, True), own.stderr
+    unapproved = call(legacy, "apply", "--plan-id", plan["id"], "--confirm", "plant", *window)
+    assert (unapproved.returncode, "nobody has approved it yet" in unapproved.stderr) == (2, True), unapproved.stderr
+    asked = Asked(f"plan {plan['number']}", f"plan {plan['id']}", plan["plan_hash"], plan["author"])
+    store, now = Store(legacy / "control.sqlite", "control"), datetime.now(UTC)
+    approvals.approve(store, asked, Actor("second", "operator"), comment="", now=now, valid_for=timedelta(hours=1))
+    wanted = ("apply", "--plan-id", str(plan["number"]), *window)
+    unnamed = call(legacy, *wanted, "--yes")
     assert (unnamed.returncode, "Give --confirm plant" in unnamed.stderr) == (2, True), unnamed.stderr
-    wrong = call(legacy, "apply", "-e", "plant", "--confirm", "plan", "--outside-window", "a test")
+    wrong = call(legacy, *wanted, "--confirm", "plan")
     assert (wrong.returncode, "is not the environment's name" in wrong.stderr) == (2, True), wrong.stderr
     assert "environments.plant" not in wrong.stdout
     if shutil.which("pg_dump") is None:
-        unsaved = call(legacy, "apply", "-e", "plant", "--confirm", "plant", "--outside-window", "a test")
+        unsaved = call(legacy, *wanted, "--confirm", "plant")
         assert "no backup can be made" in unsaved.stderr
-    done = call(
-        legacy, "apply", "-e", "plant", "--confirm", "plant", "--outside-window", "a test", "--no-backup", "sandbox",
-        "--phase", "1", "--json",
-    )  # fmt: skip
-    outcome = json.loads(done.stdout)
-    assert outcome["status"] == "done", done.stderr
-    assert {one["name"] for one in outcome["checks"]["after"]} == {"chunk_intervals", "recent_query"}  # of this phase
-    assert done.returncode == 0
+    done = call(legacy, *wanted, "--confirm", "plant", "--no-backup", "sandbox", "--json")
+    assert json.loads(done.stdout)["status"] == "done", done.stderr
     database = Database(target)
     events = journal.events(database, journal.deployment(database).id)
     assert "no backup: sandbox. outside window: a test." in events[0].message

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from ms5ops import paths
 from ms5ops.sandbox import process
 from tests.browser.conftest import Console, open_page, settled, start_console
 from tests.conftest import Sandboxes
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
-PAGES = ("overview", "storage", "compression", "jobs", "aggregates", "indexes", "health")
+PAGES = (
+    "overview", "storage", "compression", "jobs", "aggregates", "indexes", "health", "benchmarks", "compare",
+)  # fmt: skip
 RAW = re.compile(r"\bNone\b|\bnan\b|NaT|Traceback|Timedelta|datetime\.|<NA>|\d{7,}\.\d|\{\{|Reading\(")
 Consoles = Callable[[str], Console]
 
@@ -79,7 +82,8 @@ def test_a_fresh_process_serves_no_page_around_the_entry(page: Page, sandboxes: 
         open_page(page, f"{console.url}/jobs")  # the first request that this process ever gets
         expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
         expect(page.get_by_text("simulated data")).to_be_visible()
-        assert page.get_by_test_id("stSidebarNav").get_by_role("link").count() == len(PAGES)
+        every = len([*(paths.PROJECT / "pages").glob("*.py")])
+        assert page.get_by_test_id("stSidebarNav").get_by_role("link").count() == every
     finally:
         console.process.terminate()
         console.process.wait(timeout=20)

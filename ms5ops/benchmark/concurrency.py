@@ -16,8 +16,10 @@ TARGET_MS = 100.0
 """Phase 4's targets: over 100 concurrent queries; recent data in under 100 ms (p95)."""
 SAMPLES_KEPT = 20_000
 """Of each step; the figures are over all."""
-WINDOW_S = 0.3
+WINDOW_S = 0.5
 """Throughput is sampled in windows about so long (own choice)."""
+ERRORS_ALLOWED = 0.01
+"""Own choice: where more of the queries have no answer, the times of the others say nothing for the whole."""
 CLIENT_LIMIT_SHARE = 0.7
 """Own choice: from this share of this machine's processor time on, the clients themselves may be the limit."""
 MIX = ("latest_per_metric", "latest_100_of_metric", "samples_of_last_hour", "metric_hours_of_week_aggregate")
@@ -77,34 +79,44 @@ def about(level: int) -> str:
 
 
 def windows(driven: Driven) -> list[float]:
-    """Answers per second in each window of the time, by when they were asked for."""
+    """Answers per second in each window of the time, by when they came; those that came after its end do not count."""
     number = max(1, round(driven.seconds / WINDOW_S))
     length = driven.seconds / number
     counts = [0] * number
-    for _, at_s, _ in driven.latencies:
-        counts[min(number - 1, int(at_s / length))] += 1
+    for _, at_s, took_ms in driven.latencies:
+        window = int((at_s + took_ms / 1000) / length)
+        if window < number:
+            counts[window] += 1
     return [count / length for count in counts]
 
 
 def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questions: Sequence[str]) -> None:
     name = f"concurrency_{level}"
-    errors = sum(driven.errors.values())
+    errors, rates = sum(driven.errors.values()), windows(driven)
+    asked = errors + len(driven.latencies)
     details = {
         "clients": level,
         "connected": driven.connected,
         "queries": len(driven.latencies),
-        "queries_per_s": len(driven.latencies) / driven.seconds,
+        "queries_per_s": sum(rates) / len(rates),
         "errors": errors,
         "error_messages": dict(driven.errors),
         "mix": list(questions),
         "client_cpu_share": driven.cpu_share,
         "client_may_be_the_limit": driven.cpu_share > CLIENT_LIMIT_SHARE,
     }
-    if errors and not driven.latencies:
-        message = next(iter(driven.errors))
+    if errors > ERRORS_ALLOWED * asked:
+        message = f"{errors} of {asked} queries had no answer: {max(driven.errors, key=driven.errors.__getitem__)}"
         gathered.add(
             results.without(
-                name, "concurrency", about(level), unit="ms", outcome="failed", message=message, details=details
+                name,
+                "concurrency",
+                about(level),
+                unit="ms",
+                outcome="failed",
+                message=message,
+                target=TARGET_MS,
+                details=details,
             ),
             (),
         )
@@ -127,7 +139,6 @@ def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questi
         details={**details, "kept_one_in": step},
     )
     gathered.add(latency, kept)
-    rates = windows(driven)
     throughput = results.measured(
         f"{name}_throughput",
         "concurrency",

@@ -13,7 +13,7 @@ import pytest
 from ms5ops.benchmark import concurrency, ingest, load
 from ms5ops.benchmark.crowd import Driven
 from ms5ops.benchmark.ingest import Commit
-from ms5ops.benchmark.options import Site
+from ms5ops.benchmark.options import Gathered, Site
 from ms5ops.benchmark.records import Result, Run
 from ms5ops.benchmark.runner import run_suite
 from ms5ops.benchmark.sampling import Sample, thinned
@@ -184,10 +184,21 @@ def test_clients_ask_at_once(site: Site) -> None:
         assert set(clients) == set(range(level))
 
 
-def test_throughput_is_counted_in_windows() -> None:
-    latencies = [(0, at / 100, 1.0) for at in range(60)]  # 0 to 0.59 s
-    driven = Driven(seconds=0.6, connected=1, latencies=latencies, errors={}, cpu_share=0.1)
+def test_throughput_is_counted_in_windows_by_when_answers_came() -> None:
+    latencies = [(0, at / 100, 1.0) for at in range(100)]  # asked from 0 to 0.99 s
+    latencies += [(1, 0.9, 700.0)]  # asked in time, answered too late
+    driven = Driven(seconds=1.0, connected=2, latencies=latencies, errors={}, cpu_share=0.1)
     assert concurrency.windows(driven) == pytest.approx([100.0, 100.0])
+
+
+def test_clients_without_an_answer_make_a_step_fail() -> None:
+    driven = Driven(1.0, 2, [(0, 0.1, 5.0)] * 90, {"The server did not answer.": 10}, 0.1)
+    gathered = Gathered()
+    concurrency._add(gathered, 2, NOW, driven, ["a question"])
+    (result,) = gathered.results
+    assert (result.outcome, result.p95, result.samples) == ("failed", None, 0)
+    assert result.message == "10 of 100 queries had no answer: The server did not answer."
+    assert result.details["errors"] == 10
 
 
 def test_samples_are_thinned_evenly() -> None:

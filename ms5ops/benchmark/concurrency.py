@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from ms5ops.benchmark import anchor, results, sampling
 from ms5ops.benchmark.crowd import Driven, crowd
+from ms5ops.benchmark.ingest import strained
 from ms5ops.benchmark.options import Gathered, Work
+from ms5ops.benchmark.records import Unit
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import FOLDER
 from ms5ops.benchmark.suite import bound, load_suite
+from ms5ops.errors import BenchmarkError
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.units import count_text
 
@@ -28,9 +31,15 @@ MIX = ("latest_per_metric", "latest_100_of_metric", "samples_of_last_hour", "met
 def measure(work: Work, gathered: Gathered) -> None:
     """For each number of clients the latency of an answer, and the throughput."""
     database, schema = work.site.read.database, work.site.read.schema
+    levels = work.effort.clients
+    try:
+        strained(work.site.read, datetime.now(UTC))
+    except BenchmarkError as error:
+        for level in levels:
+            _add_not_there(gathered, level, f"{error.happened} {error.next_step}")
+        return
     statements = mix(work)
     room = _room(work)
-    levels = work.effort.clients
     with crowd(database.target, list(statements.values()), work.effort.statement_timeout_ms, max(levels)) as clients:
         for level in levels:
             if work.pace.stop():
@@ -42,18 +51,7 @@ def measure(work: Work, gathered: Gathered) -> None:
                     f"The server has room for {max(room, 0)} more sessions, and {level} clients do not fit. Raise"
                     " max_connections, or put a connection pooler in front."
                 )
-                for suffix, unit in (("", "ms"), ("_throughput", "queries/s")):
-                    gathered.add(
-                        results.without(
-                            name + suffix,
-                            "concurrency",
-                            about(level),
-                            unit=unit,  # type: ignore[arg-type]  # one of the two above
-                            outcome="not there",
-                            message=message,
-                        ),
-                        (),
-                    )
+                _add_not_there(gathered, level, message)
                 continue
             began = datetime.now(UTC)
             driven = clients.drive(level, work.effort.drive_s, work.options.seed)
@@ -150,6 +148,14 @@ def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questi
         higher_is_better=True,
     )
     gathered.add(throughput, [Sample(began, rate) for rate in rates])
+
+
+def _add_not_there(gathered: Gathered, level: int, message: str) -> None:
+    units: dict[str, Unit] = {f"concurrency_{level}": "ms", f"concurrency_{level}_throughput": "queries/s"}
+    for name, unit in units.items():
+        gathered.add(
+            results.without(name, "concurrency", about(level), unit=unit, outcome="not there", message=message), ()
+        )
 
 
 def _room(work: Work) -> int:

@@ -1,8 +1,8 @@
 """Ingest: rows per second that the server takes in, sustained, by the size of the batch.
 
-One client sends one INSERT per batch and commit, as a collector does, into a scratch table of metric_hist's shape. Times
-go on from batch to batch at MS5.0's pace (1,000 samples a second), so that chunks are entered in order. Columns go as
-arrays, which the server parses faster than rows of VALUES. COPY is not used: the embedded engine refuses it.
+One client sends one INSERT per batch and commit, as a collector does, into a scratch table of metric_hist's shape.
+Times go on from batch to batch at the pace of MS5.0 (1,000 samples a second), so that chunks are entered in order. Rows
+go as arrays by column, which the server parses faster than VALUES. COPY is not used: the embedded engine refuses it.
 """
 
 import random
@@ -157,12 +157,17 @@ def writable(site: Connected | None, now: datetime) -> Connected:
             "The environment has no deploy credential, which a writing benchmark needs.",
             "Add one in ms5ops.toml, or leave the writing benchmarks out.",
         )
+    strained(site, now)
+    return site
+
+
+def strained(site: Connected, now: datetime) -> None:
+    """BenchmarkError where the environment must not be strained now: it is protected and its window is closed."""
     if site.protected and not MaintenanceWindow.model_validate(site.maintenance_window).contains(now):
         raise BenchmarkError(
             f"{site.name} is protected, and its maintenance window ({site.maintenance_window}) is closed.",
             "Load it within the window, or measure a copy.",
         )
-    return site
 
 
 def metric_ids(database: Database, schema: str) -> list[str]:

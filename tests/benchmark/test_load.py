@@ -156,6 +156,11 @@ def test_writing_benchmarks_say_why_they_were_left_out(site: Site) -> None:
     assert {result.outcome for result in run.results} == {"not there"}
     assert all("deploy credential" in str(result.message) for result in run.results)
     assert len(run.results) == 4
+    closed = replace(site.read, protected=True, maintenance_window="00:00-00:00 UTC")
+    refused = run_suite(replace(site, read=closed), tiny(parts=("concurrency",))).results
+    assert {result.outcome for result in refused} == {"not there"}
+    assert all("maintenance window" in str(result.message) for result in refused)
+    assert len(refused) == 4
 
 
 def test_rates_are_of_whole_batches() -> None:

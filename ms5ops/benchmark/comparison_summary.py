@@ -69,8 +69,8 @@ def card_texts(total: Total) -> tuple[str, str]:
     if value <= 0 or abs(value - 1) < SAME:
         return "1x", total.verdict
     direction = "faster" if value > 1 else "slower"
-    sure = total.verdict if total.verdict == direction else f"{direction}, but {total.verdict}"
-    return factor_text(max(value, 1 / value)), sure
+    doubts = {"equivalent": ": negligible", "inconclusive": ": not sure"}
+    return factor_text(max(value, 1 / value)), f"{direction}{doubts.get(total.verdict, '')}"
 
 
 def headline(comparison: Comparison) -> Verdict:

@@ -23,8 +23,8 @@ VERDICT_ABOUT = (
     "lies within 5 % of no change. Inconclusive: neither can be said"
 )
 INTERVAL_ABOUT = (
-    "What chance leaves open. With one run a side it covers the scatter within these two runs, from four runs on that "
-    "between runs, too"
+    "What chance leaves open. With one run a side it covers the scatter within these two runs and the unrest seen during "
+    "them, from four runs in all on that between runs, too"
 )
 VERDICT_COLUMNS = [
     Column("title", "Benchmark"),
@@ -91,8 +91,9 @@ def _forest(compared: Comparison) -> None:
             frame,
             NUMBER_COLUMNS,
             key="verdict_numbers",
-            explain="The ratio is the Hodges-Lehmann estimate over all samples of both sides, the interval that of "
-            "Mann and Whitney's test. Marks of half the speed lie as far from the line as those of twice the speed. "
+            explain="With one run a side the ratio is the Hodges-Lehmann estimate over all samples and the interval that "
+            "of Mann and Whitney's test, widened by the unrest seen; from four runs in all on, Student's over the runs' "
+            "medians. Marks of half the speed lie as far from the line as those of twice the speed. "
             "The last line is the geometric mean over all queries and dashboards.",
         )
     st.markdown("**Verdict by benchmark**")
@@ -140,7 +141,7 @@ def _one(compared: Comparison) -> None:
     values = {side.name: _values(side, one.benchmark) for side in (compared.before, compared.after)}
     chart_panel(
         "What share is how fast, before and after",
-        f"{plain(one.about)}. Before in grey, after in blue: the further left, the faster.",
+        f"{plain(one.about.rstrip('.'))}. Before in grey, after in blue: the further left, the faster.",
         ecdf_figure(values, one.unit, one.target_p95),
         verdict_frame(compared).query("benchmark == @one.benchmark"),
         NUMBER_COLUMNS,

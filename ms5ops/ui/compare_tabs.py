@@ -23,8 +23,8 @@ VERDICT_ABOUT = (
     "lies within 5 % of no change. Inconclusive: neither can be said"
 )
 INTERVAL_ABOUT = (
-    "What chance leaves open. With one run a side it covers the scatter within these two runs and the unrest seen during "
-    "them, from four runs in all on that between runs, too"
+    "What chance leaves open. With one run a side it covers the scatter within these two runs and the unrest seen "
+    "during them, from four runs in all on that between runs, too"
 )
 VERDICT_COLUMNS = [
     Column("title", "Benchmark"),
@@ -91,9 +91,9 @@ def _forest(compared: Comparison) -> None:
             frame,
             NUMBER_COLUMNS,
             key="verdict_numbers",
-            explain="With one run a side the ratio is the Hodges-Lehmann estimate over all samples and the interval that "
-            "of Mann and Whitney's test, widened by the unrest seen; from four runs in all on, Student's over the runs' "
-            "medians. Marks of half the speed lie as far from the line as those of twice the speed. "
+            explain="With one run a side the ratio is the Hodges-Lehmann estimate over all samples and the interval "
+            "that of Mann and Whitney's test, widened by the unrest seen; from four runs in all on, Student's over the "
+            "runs' medians. Marks of half the speed lie as far from the line as those of twice the speed. "
             "The last line is the geometric mean over all queries and dashboards.",
         )
     st.markdown("**Verdict by benchmark**")

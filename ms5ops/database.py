@@ -144,6 +144,22 @@ class Database:
             yield connection
 
 
+class _Notices:
+    """Where the driver puts what the server remarks. No list: SQLAlchemy empties any iterable after every statement."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def append(self, line: str) -> None:
+        """Called by the driver, once for each remark."""
+        self._lines.append(line.strip())
+
+    def taken(self) -> list[str]:
+        """All of them, in order; after that there are none."""
+        lines, self._lines = self._lines, []
+        return lines
+
+
 class Session:
     """One held connection that changes things: statements run exactly as written, transactions begin and end on demand.
 
@@ -155,7 +171,8 @@ class Session:
     def __init__(self, connection: Connection, target: Target) -> None:
         self.target = target
         self._connection = connection
-        self._driver: Any = connection.connection.dbapi_connection  # driver_connection is None once detached
+        self._driver = cast(Any, connection.connection.dbapi_connection)  # driver_connection is None once detached
+        self._driver.notices = self._notices = _Notices()
         self._in_transaction = False
 
     @property
@@ -209,9 +226,7 @@ class Session:
 
     def notices(self) -> list[str]:
         """What the server has remarked since the last call: ``WARNING: ...``, in order."""
-        kept = [str(line).strip() for line in self._driver.notices]
-        self._driver.notices.clear()
-        return kept
+        return self._notices.taken()
 
     def cancel(self) -> None:
         """Ask the server to end the running statement; for another thread. Does nothing where none runs."""

@@ -127,3 +127,13 @@ def test_a_closed_pool_opens_again(target: Target) -> None:
     database.close()
     assert database.row("SELECT 2 AS two") == {"two": 2}
     database.close()
+
+
+def test_what_the_server_remarks_is_kept_until_it_is_taken(target: Target) -> None:
+    database = Database(target, "write")
+    with database.session() as session:
+        session.run("DO $$ BEGIN RAISE WARNING 'first'; RAISE NOTICE 'second'; END $$")
+        session.read("SELECT 1")
+        assert session.notices() == ["WARNING:  first", "NOTICE:  second"]
+        assert session.notices() == []
+    database.close()

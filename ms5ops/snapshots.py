@@ -10,6 +10,7 @@ import pandas as pd
 
 from ms5ops import __version__
 from ms5ops.history import History
+from ms5ops.observe.activity import Transactions
 from ms5ops.observe.jobs import job_state, overdue_by
 from ms5ops.observe.overview import Overview
 from ms5ops.queries import version_text
@@ -33,7 +34,8 @@ SIZE_CHANGE_LEAST = 0.01
 class Snapshot:
     """What is kept of one reading. Frames have the columns above; relations are named ``schema.name``.
 
-    ``unread``: the frames (tables, jobs, aggregates) that are empty because they could not be read.
+    ``unread``: the frames (tables, jobs, aggregates) that are empty because they could not be read. ``transactions``
+    are kept for ``transaction_snapshots`` and not read back with the rest.
     """
 
     taken_at: datetime
@@ -44,6 +46,7 @@ class Snapshot:
     jobs: pd.DataFrame
     aggregates: pd.DataFrame
     unread: frozenset[str] = frozenset()
+    transactions: Transactions | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def snapshot_of(overview: Overview) -> Snapshot:
         jobs=pd.DataFrame(jobs, columns=list(JOB_COLUMNS)),
         aggregates=pd.DataFrame(aggregates, columns=list(AGGREGATE_COLUMNS)),
         unread=frozenset({"tables", "jobs", "aggregates"} & set(overview.errors())),
+        transactions=overview.transactions.value,
     )
 
 
@@ -114,6 +118,7 @@ def store(history: History, snapshot: Snapshot, *, source: str, environment: str
             "snapshot_table": _named(snapshot.tables, "table_name", snapshot_id),
             "snapshot_job": snapshot.jobs.assign(snapshot_id=snapshot_id),
             "snapshot_aggregate": _named(snapshot.aggregates, "aggregate_name", snapshot_id),
+            **_transactions(snapshot.transactions, snapshot_id),
         }
     )
     return snapshot_id
@@ -225,6 +230,13 @@ def _pairs(
     new: dict[str, Any] = {str(row[key]): row for row in after.to_dict("records")}
     for name in sorted(set(old) & set(new)):
         yield name, old[name], new[name]
+
+
+def _transactions(counted: Transactions | None, snapshot_id: str) -> dict[str, pd.DataFrame]:
+    """As rows of the history; nothing where they could not be read."""
+    if counted is None:
+        return {}
+    return {"snapshot_transactions": pd.DataFrame([{**vars(counted), "snapshot_id": snapshot_id}])}
 
 
 def _named(frame: pd.DataFrame, column: str, snapshot_id: str) -> pd.DataFrame:

@@ -117,6 +117,11 @@ def test_what_is_stored_is_what_was_read(database: Database, state: str, tmp_pat
     assert (len(back.aggregates) >= 8) is (state == "optimised")
     assert stored_snapshot(history, "elsewhere", NOW) is None
     assert stored_snapshot(history, "here", taken.taken_at) is None
+    counted = history.read("transaction_snapshots", {"source": "here"})
+    assert taken.transactions is not None
+    assert counted.iloc[0][["committed", "rolled_back", "deadlocks"]].to_list() == [
+        taken.transactions.committed, taken.transactions.rolled_back, taken.transactions.deadlocks,
+    ]  # fmt: skip
 
 
 def test_job_runs_are_kept_once(sandboxes: Sandboxes, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ PARTS: Mapping[str, str] = {
     "snapshot_table": "snapshot",
     "snapshot_job": "snapshot",
     "snapshot_aggregate": "snapshot",
+    "snapshot_transactions": "snapshot",
     "benchmark_result": "benchmark_run",
     "benchmark_sample": "benchmark_run",
 }

@@ -66,6 +66,28 @@ class Activity:
     blocked: int
 
 
+@dataclass(frozen=True)
+class Transactions:
+    """How transactions ended, counted from ``counted_since`` on (the last reset of the statistics, or the start).
+
+    ``rolled_back`` holds every statement that failed, was cancelled or timed out, and what was rolled back on purpose:
+    PostgreSQL counts no failed statements. ``conflicts``: cancelled on a standby; ``sessions_ended``: lost, killed or
+    ended by a fatal error, None before PostgreSQL 14.
+    """
+
+    counted_since: datetime
+    committed: int
+    rolled_back: int
+    deadlocks: int
+    conflicts: int
+    sessions_ended: int | None
+
+
+def read_transactions(server: Server) -> Transactions:
+    """The counters of this database."""
+    return Transactions(**server.rows("transactions")[0])
+
+
 def read_activity(server: Server) -> Activity:
     """Sessions of this database other than the reading one."""
     return activity_from(server.rows("sessions"))

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ms5ops.database import Database
 from ms5ops.errors import Ms5opsError, SectionDefect
-from ms5ops.observe.activity import Activity, read_activity
+from ms5ops.observe.activity import Activity, Transactions, read_activity, read_transactions
 from ms5ops.observe.aggregates import Aggregate, read_aggregates
 from ms5ops.observe.chunks import daily_growth, plain_growth, read_chunks
 from ms5ops.observe.compression import TableCompression, read_compression
@@ -68,6 +68,7 @@ class Overview:
     indexes: Reading[IndexReading]
     activity: Reading[Activity]
     locks: Reading[LockBudget]
+    transactions: Reading[Transactions]
 
     def sections(self) -> dict[str, Reading[Any]]:
         """The readings by name."""
@@ -104,6 +105,7 @@ def read_all(server: Server) -> Overview:
         indexes=indexes,
         activity=reading(lambda: read_activity(server)),
         locks=reading(lambda: lock_budget(tables.get(), indexes.get().indexes, settings.get())),
+        transactions=reading(lambda: read_transactions(server)),
     )
 
 

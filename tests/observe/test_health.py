@@ -8,7 +8,7 @@ import pytest
 
 from ms5ops.database import Database, Target
 from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout, SectionDefect
-from ms5ops.observe.activity import Activity, activity_from
+from ms5ops.observe.activity import Activity, Transactions, activity_from
 from ms5ops.observe.data_checks import poor_reason
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.finding import counted, short
@@ -78,6 +78,7 @@ def overview(**changed: Any) -> Overview:
         "indexes": IndexReading((index(),), NOW - 30 * DAY),
         "activity": NO_ACTIVITY,
         "locks": LockBudget(10_000, (TableLocks(METRICS, 10, 0, 1, 20),)),
+        "transactions": Transactions(NOW - 30 * DAY, 1_000, 10, 0, 0, 0),
     }  # fmt: skip
     there = changed.pop("server", server())
     sections = {

@@ -86,7 +86,7 @@ def roll_back(found: Material) -> None:
 
 
 def _named(one: Deployment) -> str:
-    return f"{one.name.capitalize()} of {instant_text(one.started_at)}, {one.status} ({one.done} operations)"
+    return f"{one.name.capitalize()} of {instant_text(one.started_at)}"  # a label that changes would reset the choice
 
 
 def _way(found: Material, deployment: Deployment, phases: tuple[int, ...], conversions: bool) -> Way | None:

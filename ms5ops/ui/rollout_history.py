@@ -16,7 +16,7 @@ from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.tables import Column, show_table
-from ms5ops.units import MISSING
+from ms5ops.units import MISSING, instant_text
 
 COLUMNS = (
     Column("number", "Deployment", "count"),
@@ -43,7 +43,7 @@ def show(found: Material) -> None:
         numbers = list(by_number)
         chosen = st.selectbox(
             "Look into a deployment", numbers, index=numbers.index(wanted) if wanted else 0,
-            format_func=lambda number: f"Deployment {number}, {by_number[number].status}", key="history_one",
+            format_func=lambda number: f"Deployment {number} of {instant_text(by_number[number].started_at)}", key="history_one",
         )  # fmt: skip
         _one(found, by_number[chosen])
     _attempts(found)
@@ -91,6 +91,7 @@ def _one(found: Material, deployment: Deployment) -> None:
     except Ms5opsError as error:
         material.refused(error)
         return
+    st.markdown(f"**{deployment.name.capitalize()} is {deployment.status}.** {plain(deployment.note or '')}")
     changes, operations, log = st.tabs(["What it changed", "Operations", "Log"])
     with changes:
         touched = [row for row in state.rows if row.status in ("done", "undone", "failed", "running", "undoing")]

@@ -94,7 +94,7 @@ def write_plant(folder: Path, target: Target, window: str = "00:00-23:59:59", **
         protected = true
         maintenance_window = {{ start = "{window.partition("-")[0]}", end = "{window.partition("-")[2]}" }}
         read = {{ user = "{target.user}", password_file = "{folder}/password" }}
-        deploy = {{ user = "{target.user}", password_file = "{folder}/password" }}
+        deploy = {{ user = "postgres", password_file = "{folder}/password" }}
         {lines}
         """
     )

@@ -107,7 +107,7 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: 
         protected = true
         maintenance_window = "00:00-00:00"
         read = {{ user = "{target.user}", password_file = "{legacy}/password" }}
-        deploy = {{ user = "{target.user}", password_file = "{legacy}/password" }}
+        deploy = {{ user = "postgres", password_file = "{legacy}/password" }}
         """
     )
     closed = call(legacy, "apply", "-e", "plant", "--yes")

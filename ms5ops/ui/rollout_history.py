@@ -43,7 +43,8 @@ def show(found: Material) -> None:
         numbers = list(by_number)
         chosen = st.selectbox(
             "Look into a deployment", numbers, index=numbers.index(wanted) if wanted else 0,
-            format_func=lambda number: f"Deployment {number} of {instant_text(by_number[number].started_at)}", key="history_one",
+            format_func=lambda number: f"Deployment {number} of {instant_text(by_number[number].started_at)}",
+            key="history_one",
         )  # fmt: skip
         _one(found, by_number[chosen])
     _attempts(found)

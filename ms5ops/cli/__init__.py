@@ -14,6 +14,7 @@ from rich.markup import escape
 from ms5ops import __version__
 from ms5ops.cli import (
     account,
+    alerts,
     apply,
     audit,
     benchmark,
@@ -56,6 +57,8 @@ app.add_typer(history.app, name="history")
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)
+app.command("watch")(alerts.watch)
+app.add_typer(alerts.app, name="alerts")
 app.command("environments")(environments.environments)
 app.command("apply")(apply.apply)
 app.command("rollback")(apply.rollback)

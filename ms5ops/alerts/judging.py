@@ -1,0 +1,159 @@
+"""All rules over all material: what holds, and which rules could not be judged and why."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from ms5ops.alert_settings import Alerts, Rule
+from ms5ops.alerts import history_rules, server_rules
+from ms5ops.alerts.candidate import Candidate, RuleName
+from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.trends import Regression
+from ms5ops.control.drift import Drift
+from ms5ops.errors import Ms5opsError
+from ms5ops.observe.growth import Outlook
+from ms5ops.observe.jobs import job_state
+from ms5ops.observe.overview import Overview, Reading
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Benchmarks:
+    """Of one database: what got slower and still is, and the newest two runs (None: there are not so many)."""
+
+    regressions: tuple[Regression, ...]
+    newest: Run | None
+    before: Run | None
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the rules look at. ``overview`` None: the server could not be read, and ``unreachable`` says why.
+
+    ``outlook``: of all tables, over the rule's days. ``newest_snapshot``: value None where none was ever stored.
+    ``transactions``: rows of the history's query of that name, of this origin. ``drift``: value None where nothing was
+    verified; ``is_changing``: a run changes the database now, so that differences are no drift.
+    """
+
+    now: datetime
+    overview: Overview | None
+    unreachable: Ms5opsError | None
+    outlook: Reading[Outlook]
+    newest_snapshot: Reading[datetime | None]
+    transactions: Reading[pd.DataFrame]
+    benchmarks: Reading[Benchmarks]
+    drift: Reading[Drift | None]
+    is_changing: bool = False
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """``found``: conditions that hold. ``judged``: the rules that could be judged; ``not_judged``: the others, why."""
+
+    found: tuple[Candidate, ...]
+    judged: frozenset[RuleName]
+    not_judged: dict[RuleName, str]
+
+
+def figures_of(material: Material) -> dict[str, Any]:
+    """What was read, as JSON values for monitoring: bytes, seconds, states; what could not be read is left out."""
+    here, newest = material.overview, material.newest_snapshot.value
+    found: dict[str, Any] = {} if newest is None else {"collected_at": newest.timestamp()}
+    if here is None:
+        return found
+    if here.database_size.value:
+        found["database_bytes"] = here.database_size.value.size_bytes
+    sizes = {one.qualified: one.size_bytes for one in here.tables.found(()) if one.size_bytes is not None}
+    lags = {
+        one.aggregate: one.lag_behind_source.total_seconds()
+        for one in here.aggregates.found(())
+        if one.lag_behind_source is not None
+    }
+    states = [
+        {"id": one.job_id, "name": one.name, "state": job_state(one, here.now, here.server.started_at)}
+        for one in here.jobs.found(())
+    ]
+    return {**found, "table_bytes": sizes, "lag_seconds": lags, "jobs": states}
+
+
+class NotJudged(Exception):
+    """A rule cannot be judged; the message says why."""
+
+
+def judge(material: Material, settings: Alerts) -> Judgement:
+    """Every rule that is switched on. A rule that is off counts as judged, so that its alerts end."""
+    found: list[Candidate] = []
+    judged: set[RuleName] = set()
+    reasons: dict[RuleName, str] = {}
+    for name, rule, work in _rules(material, settings):
+        try:
+            found += work() if rule.enabled else ()
+        except NotJudged as reason:
+            reasons[name] = str(reason)
+        except Exception as error:  # a defect of one rule must not silence the others; its alerts stay as they are
+            log.exception("The rule %s could not be judged", name)
+            reasons[name] = f"The console has a defect here ({type(error).__name__}); its log holds the details."
+        else:
+            judged.add(name)
+    return Judgement(tuple(found), frozenset(judged), reasons)
+
+
+def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, Callable[[], tuple[Candidate, ...]]]]:
+    now, here = material.now, material.overview
+
+    def read(section: str) -> Any:
+        if here is None:
+            raise NotJudged("The server could not be read.")
+        return _value(getattr(here, section))
+
+    def jobs() -> tuple[Candidate, ...]:
+        found, runs = read("jobs"), read("job_runs")
+        return server_rules.jobs(found, runs, now, here.server.started_at if here else None, settings.jobs)
+
+    def storage() -> tuple[Candidate, ...]:
+        if settings.storage.limit_gb is None:
+            raise NotJudged("No limit is set ([alerts.storage] limit_gb in ms5ops.toml).")
+        return server_rules.storage(read("database_size").size_bytes, _value(material.outlook), settings.storage)
+
+    def errors() -> tuple[Candidate, ...]:
+        rising = history_rules.errors(_value(material.transactions), settings.errors)
+        runs = _value(material.benchmarks)
+        failed = history_rules.failed_benchmarks(runs.newest, runs.before)
+        if rising is None and not failed:
+            raise NotJudged("It takes snapshots over more than a day to know what is usual.")
+        return (*(rising or ()), *failed)
+
+    def drift() -> tuple[Candidate, ...]:
+        if material.is_changing:
+            raise NotJudged("The database is being changed now.")
+        found = _value(material.drift)
+        return () if found is None else history_rules.drift(found)
+
+    return [
+        ("server", Rule(), lambda: server_rules.server(material.unreachable)),
+        ("collector", settings.collector, lambda: history_rules.collector(
+            _value(material.newest_snapshot), now, settings.collector)),
+        ("jobs", settings.jobs, jobs),
+        ("lag", settings.lag, lambda: server_rules.lag(read("aggregates"), settings.lag)),
+        ("retention", settings.retention, lambda: server_rules.retention(
+            read("retention"), read("aggregates"), settings.retention)),
+        ("backlog", settings.backlog, lambda: server_rules.backlog(read("compression"), settings.backlog)),
+        ("ratio", settings.ratio, lambda: server_rules.ratio(read("compression"), settings.ratio)),
+        ("storage", settings.storage, storage),
+        ("regression", settings.regression, lambda: history_rules.regression(
+            _value(material.benchmarks).regressions, now, settings.regression)),
+        ("errors", settings.errors, errors),
+        ("drift", settings.drift, drift),
+    ]  # fmt: skip
+
+
+def _value(reading: Reading[Any]) -> Any:
+    """The value of a section (None is one); NotJudged with its error's sentence where it could not be read."""
+    if reading.error is not None:
+        raise NotJudged(reading.error.happened)
+    return reading.value

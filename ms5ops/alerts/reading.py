@@ -1,0 +1,118 @@
+"""Reads what the rules look at: the server, the history, the benchmark runs, the verified state. Reasons nothing."""
+
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from ms5ops.alerts.judging import Benchmarks, Material
+from ms5ops.benchmark.records import SAMPLE_DTYPES, Run
+from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.benchmark.store import load_results, run_headers
+from ms5ops.benchmark.trends import trends
+from ms5ops.config import SANDBOX
+from ms5ops.control import drift
+from ms5ops.control.service import Service
+from ms5ops.environments import Connected, connect, source_id
+from ms5ops.errors import ConfigError, HistoryError, Ms5opsError
+from ms5ops.history import History
+from ms5ops.observe.growth import Outlook, outlook, settled, table_growths
+from ms5ops.observe.overview import Overview, read_all, reading
+from ms5ops.observe.server import connect_server
+
+MOST_RUNS = 200
+"""Own choice: over so many runs a level is told; older ones say nothing about the last month."""
+
+
+def read_material(service: Service, environment: str, history: History) -> tuple[Material, str]:
+    """What the rules look at, and the origin of the data; ConfigError where the environment is not configured whole."""
+    try:
+        connected = connect(service.settings, environment)
+    except ConfigError:
+        raise
+    except Ms5opsError as error:  # the sandbox is down
+        return _nothing_but(error, service.now()), "simulated" if environment == SANDBOX else "measured"
+    try:
+        return _read(service, connected, history), connected.origin
+    finally:
+        connected.database.close()
+
+
+def _read(service: Service, connected: Connected, history: History) -> Material:
+    overview, unreachable, source = None, None, None
+    try:
+        overview = read_all(connect_server(connected.database, connected.schema))
+        source = source_id(connected)
+    except Ms5opsError as error:
+        unreachable = error
+        if connected.name != SANDBOX:
+            source = source_id(connected)  # an address: nothing is asked of the server
+    if source is None:
+        return _nothing_but(unreachable or HistoryError("The server could not be read.", ""), service.now())
+    now = overview.now if overview else service.now()
+    horizon = service.settings.alerts.storage.days_ahead
+
+    def kept_state() -> drift.Drift | None:
+        if drift.verified_number(service.store, source) is None:
+            return None
+        return drift.read_drift(service.store, source, lambda policy: service.state(connected, policy))
+
+    return Material(
+        now=now,
+        overview=overview,
+        unreachable=unreachable,
+        outlook=reading(lambda: _outlook(overview, horizon)),
+        newest_snapshot=reading(lambda: _newest(history, source, connected.origin)),
+        transactions=reading(lambda: _of_origin(history, "transaction_snapshots", source, connected.origin)),
+        benchmarks=reading(lambda: _benchmarks(history, source, connected, reachable=overview is not None)),
+        drift=reading(kept_state),
+        is_changing=drift.being_changed(service.store, connected.name),
+    )
+
+
+def _outlook(overview: Overview | None, horizon_days: int) -> Outlook:
+    if overview is None:
+        return outlook((), horizon_days)
+    tables = [table for table in overview.tables.get() if table.size_bytes is not None]
+    chunks = overview.chunks.get()
+    growths = table_growths(
+        settled(overview.growth.get(), tables, chunks, overview.now),
+        tables,
+        chunks,
+        compression=overview.compression.found(()),
+        retention=overview.retention.found(()),
+        now=overview.now,
+    )
+    return outlook(growths, horizon_days)
+
+
+def _newest(history: History, source: str, origin: str) -> datetime | None:
+    found = _of_origin(history, "snapshots", source, origin)
+    return None if found.empty else found["taken_at"].max().to_pydatetime()
+
+
+def _of_origin(history: History, name: str, source: str, origin: str) -> pd.DataFrame:
+    """Rows of one database: what was replayed says nothing about it now."""
+    frame = history.read(name, {"source": source})
+    return frame[frame["origin"] == origin]
+
+
+def _benchmarks(history: History, source: str, connected: Connected, *, reachable: bool) -> Benchmarks:
+    headers = [one for one in run_headers(history, source) if one.origin == connected.origin][-MOST_RUNS:]
+    results = load_results(history, [one.run_id for one in headers])
+    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    runs = [Run(one, results.get(one.run_id, ()), none) for one in headers]
+    deployments = deployment_spans(connected.database, source) if reachable and runs else ()
+    found = trends(runs, deployments, {one.id: f"Deployment {one.number}" for one in deployments})
+    return Benchmarks(found.regressions, runs[-1] if runs else None, runs[-2] if len(runs) > 1 else None)
+
+
+def _nothing_but(error: Ms5opsError, now: datetime) -> Material:
+    def unread() -> Any:
+        raise error
+
+    nothing = reading(unread)
+    return Material(
+        now=now, overview=None, unreachable=error, outlook=nothing, newest_snapshot=nothing, transactions=nothing,
+        benchmarks=nothing, drift=nothing,
+    )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,12 +38,28 @@ class Sandboxes:
     def __init__(self, root: Path) -> None:
         self.root = root
 
+    def start(self, folder: Path, *, scheduler: bool = False) -> process.Running:
+        """An engine of one's own on an empty database, to be stopped by ``process.stop``.
+
+        The database is made once per run and copied: an engine starts on a copy with a third of the work (1.5 s
+        instead of 4.2 s of CPU) that it takes to make one.
+        """
+        made = self.root / "empty"
+        with _alone(self.root / "empty.lock"):
+            if not (made / "data").exists():
+                process.start(made / "draft", scheduler=False)
+                process.stop(made / "draft")
+                (made / "draft" / "data").rename(made / "data")
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (folder / "data").exists():
+            shutil.copytree(made / "data", folder / "data")
+        return process.start(folder, scheduler=scheduler)
+
     def folder(self, state: str) -> Path:
         """The state folder (``MS5OPS_STATE``) of that engine, running and filled."""
         folder = self.root / f"sandbox-{state}"
         with _alone(self.root / f"{state}.lock"):
-            process.start(folder / "sandbox")
-            target = process.target(folder / "sandbox")
+            target = self.start(folder / "sandbox", scheduler=True).target
             if fill.filled(Database(target)) is None:
                 fill.fill(Database(target, "write"), state, SMALL, lambda _progress: None)  # type: ignore[arg-type]
         return folder

@@ -11,6 +11,7 @@ from ms5ops.access import accounts
 from ms5ops.database import Database
 from ms5ops.sandbox import fill, process
 from tests.browser.conftest import Console, open_page, settled, start_console
+from tests.conftest import Sandboxes
 from tests.control.conftest import use, write_plant
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
@@ -19,11 +20,10 @@ LONG = 60_000
 
 
 @pytest.fixture(scope="module")
-def plant(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def plant(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of an engine with hypertables, a protected environment at it, and two operators and a viewer."""
     folder = tmp_path_factory.mktemp("rollout")
-    process.start(folder / "sandbox", scheduler=False)
-    target = process.target(folder / "sandbox")
+    target = sandboxes.start(folder / "sandbox").target
     database = Database(target, "write")
     fill.fill(database, "hypertables", fill.Volume(rows=3_000, days=9), lambda _progress: None)
     database.close()

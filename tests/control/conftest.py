@@ -16,6 +16,7 @@ from ms5ops.control.service import Service
 from ms5ops.control.store import Store
 from ms5ops.database import Database, Target
 from ms5ops.sandbox import fill, process
+from tests.conftest import Sandboxes
 
 TINY = fill.Volume(rows=3_000, days=9)
 
@@ -105,10 +106,10 @@ def service_at(folder: Path) -> Service:
 
 
 @pytest.fixture(scope="session")
-def control_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def control_engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The state folder of an engine that these tests change."""
     folder = tmp_path_factory.mktemp("control")
-    process.start(folder / "sandbox", scheduler=False)
+    sandboxes.start(folder / "sandbox")
     yield folder
     process.stop(folder / "sandbox")
 

@@ -11,7 +11,7 @@ from ms5ops.database import Database, Target
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.sandbox import process
 from ms5ops.sandbox.scripts import statements
-from tests.conftest import NATIVE, native_targets
+from tests.conftest import NATIVE, Sandboxes, native_targets
 
 AWKWARD = Path(__file__).parent / "awkward.sql"
 
@@ -42,10 +42,10 @@ def native_database(target: Target, *, extension: bool = True) -> Iterator[Targe
 
 
 @pytest.fixture(scope="module")
-def awkward_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def awkward_engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """awkward.sql on an embedded engine whose jobs do not run by themselves."""
     folder = tmp_path_factory.mktemp("awkward") / "sandbox"
-    process.start(folder, scheduler=False)
+    sandboxes.start(folder)
     reading = Database(process.target(folder))
     try:
         writing = Database(process.target(folder), "write")

@@ -10,16 +10,17 @@ import pytest
 
 from ms5ops.errors import SandboxError
 from ms5ops.sandbox import process
+from tests.conftest import Sandboxes
 
 Connect = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Running]:
+def engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[process.Running]:
     """One running engine with scheduler. Tests must leave it running, and use objects of their own names."""
     folder = tmp_path_factory.mktemp("sandbox")
     try:
-        running = process.start(folder)
+        running = sandboxes.start(folder, scheduler=True)
     except SandboxError as error:
         if "not installed" in error.happened:
             pytest.skip(str(error))
@@ -67,9 +68,9 @@ def ask(connection: Any, sql: str, parameters: object = None) -> list[tuple[Any,
 
 
 @contextmanager
-def own_engine(folder: Path, *, scheduler: bool = False) -> Iterator[process.Running]:
+def own_engine(sandboxes: Sandboxes, folder: Path, *, scheduler: bool = False) -> Iterator[process.Running]:
     """An engine for a test that stops or kills it."""
-    running = process.start(folder, scheduler=scheduler)
+    running = sandboxes.start(folder, scheduler=scheduler)
     try:
         yield running
     finally:

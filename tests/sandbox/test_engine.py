@@ -18,6 +18,7 @@ import pytest
 from ms5ops.database import Database
 from ms5ops.errors import ReadTimeout, SandboxError
 from ms5ops.sandbox import process
+from tests.conftest import Sandboxes
 from tests.sandbox.conftest import Connect, ask, client, own_engine
 
 
@@ -231,9 +232,9 @@ def test_harmless_statements_that_look_hostile(connect: Connect, engine: process
     assert os.path.exists(f"/proc/{engine.pid}") or sys.platform != "linux"
 
 
-def test_memory_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_given_back(sandboxes: Sandboxes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "_EXTRA_FLAGS", ["--recycle-above-mib=600"])
-    with own_engine(tmp_path) as running, client(running) as connection:
+    with own_engine(sandboxes, tmp_path) as running, client(running) as connection:
         ask(connection, "SET timezone = 'Asia/Tokyo'; PREPARE nothing AS SELECT 1")
         ask(connection, "SELECT length(repeat('x', 300000000))")
         deadline = time.monotonic() + 20
@@ -261,20 +262,20 @@ def _fill(connection: Any) -> None:
     ask(connection, "SELECT compress_chunk(c) FROM show_chunks('m') c")
 
 
-def test_killed_and_restarted_engines_keep_committed_rows(tmp_path: Path) -> None:
-    with own_engine(tmp_path) as first, client(first) as connection:
+def test_killed_and_restarted_engines_keep_committed_rows(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    with own_engine(sandboxes, tmp_path) as first, client(first) as connection:
         _fill(connection)
         rows = ask(connection, "SELECT count(*), sum(v) FROM m")
         ask(connection, "CREATE TABLE plain AS SELECT i FROM generate_series(1, 1000) i")
         os.kill(first.pid, signal.SIGKILL)
-    with own_engine(tmp_path) as second, client(second) as connection:
+    with own_engine(sandboxes, tmp_path) as second, client(second) as connection:
         assert second.pid != first.pid
         assert (second.port, second.secret) == (first.port, first.secret)
         assert rows == [(17283, 17283.0)]
         assert ask(connection, "SELECT count(*), sum(v) FROM m") == rows
         assert ask(connection, "SELECT count(*) FROM plain") == [(1000,)]
         assert process.stop(tmp_path) is True
-    with own_engine(tmp_path) as third, client(third) as connection:
+    with own_engine(sandboxes, tmp_path) as third, client(third) as connection:
         assert ask(connection, "SELECT count(*), sum(v) FROM m") == rows
         log = (tmp_path / "engine.log").read_text()
         assert "stopped" in log

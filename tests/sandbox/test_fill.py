@@ -49,10 +49,10 @@ def optimised(sandboxes: Sandboxes) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+def own(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     """An engine that no other test sees, empty."""
     folder = tmp_path_factory.mktemp("own-sandbox")
-    database = Database(process.start(folder, scheduler=False).target, "write")
+    database = Database(sandboxes.start(folder).target, "write")
     yield database
     database.close()
     process.stop(folder)

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.conftest import Sandboxes
 from tests.sandbox.conftest import Connect, ask, client, own_engine
 
 
@@ -117,15 +118,15 @@ def test_a_job_beyond_its_runtime_is_ended(connect: Connect) -> None:
     ask(connection, f"SELECT delete_job({job})")
 
 
-def test_a_process_killed_in_a_job_is_seen_as_a_crash(tmp_path: Path) -> None:
-    with own_engine(tmp_path, scheduler=True) as first, client(first) as connection:
+def test_a_process_killed_in_a_job_is_seen_as_a_crash(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    with own_engine(sandboxes, tmp_path, scheduler=True) as first, client(first) as connection:
         ask(
             connection, "CREATE PROCEDURE slow(job_id int, config jsonb) LANGUAGE plpgsql AS 'BEGIN LOOP END LOOP; END'"
         )
         ((job,),) = ask(connection, "SELECT add_job('slow', '1 hour')")
         time.sleep(2.5)  # the scheduler looks every second; nothing can be asked while the job runs
         os.kill(first.pid, signal.SIGKILL)
-    with own_engine(tmp_path, scheduler=True) as second, client(second) as connection:
+    with own_engine(sandboxes, tmp_path, scheduler=True) as second, client(second) as connection:
         crashes = f"SELECT total_crashes FROM _timescaledb_internal.bgw_job_stat WHERE job_id = {job}"
         assert ask(connection, crashes) == [(1,)]
         stats = f"SELECT total_runs, total_failures FROM timescaledb_information.job_stats WHERE job_id = {job}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ms5ops.sandbox import process
+from tests.conftest import Sandboxes
 from tests.sandbox.conftest import Connect, ask
 
 Frame = tuple[str, bytes]
@@ -347,11 +348,11 @@ def test_an_empty_query_and_a_failed_block(open_wire: OpenWire) -> None:
 
 
 def test_who_idles_in_a_transaction_is_ended_when_others_wait(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path_factory.mktemp("impatient")
-    monkeypatch.setattr(process, "_EXTRA_FLAGS", ["--idle-in-transaction-ms=400", "--no-scheduler"])
-    engine = process.start(folder)
+    monkeypatch.setattr(process, "_EXTRA_FLAGS", ["--idle-in-transaction-ms=400"])
+    engine = sandboxes.start(folder)
     try:
         idler, other = Wire(engine), Wire(engine)
         idler.login()

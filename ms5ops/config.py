@@ -138,6 +138,15 @@ class Console(BaseModel):
     """How often the running console stores a snapshot; 0 leaves it to ``collect`` from cron."""
 
 
+class Costs(BaseModel):
+    """What storage costs, for the scorecard: ``price_per_gb_month`` of 1,000,000,000 bytes, in ``currency``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    price_per_gb_month: Annotated[float, Field(gt=0)]
+    currency: Annotated[str, Field(min_length=1, max_length=8)]
+
+
 class OidcAccess(BaseModel):
     """How people who sign in through OpenID Connect get their role: by the groups that their ID token names."""
 
@@ -188,6 +197,7 @@ class ConfigFile(BaseModel):
     history: str | None = None
     """Where the history is kept: a DuckDB file, or ``file:///folder`` for one that several hosts share."""
     console: Console = Console()
+    costs: Costs | None = None
     access: Access = Access()
     alerts: Alerts = Alerts()
     environments: dict[str, Environment] = Field(default_factory=dict)
@@ -217,6 +227,8 @@ class Settings(BaseModel):
     default_origin: str
     origins: dict[str, str]
     console: Console = Console()
+    costs: Costs | None = None
+    """None: no price is known."""
     access: Access = Access()
     alerts: Alerts = Alerts()
 
@@ -273,6 +285,7 @@ def load_settings(variables: Mapping[str, str] | None = None, file: Path | None 
         default_origin=origin,
         origins=origins,
         console=parsed.console,
+        costs=parsed.costs,
         access=parsed.access,
         alerts=parsed.alerts,
     )

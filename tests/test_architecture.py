@@ -15,6 +15,7 @@ LAYERS = [
     {"ms5ops.ui"},
     {"ms5ops.reports"},
     {"ms5ops.figures"},
+    {"ms5ops.scorecard"},
     {"ms5ops.alerts"},
     {"ms5ops.control"},
     {"ms5ops.collect", "ms5ops.benchmark"},

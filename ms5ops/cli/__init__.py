@@ -26,6 +26,7 @@ from ms5ops.cli import (
     plan,
     run,
     sandbox,
+    scorecard,
     status,
     work,
 )
@@ -57,6 +58,7 @@ app.add_typer(history.app, name="history")
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)
+app.command("scorecard")(scorecard.scorecard)
 app.command("watch")(alerts.watch)
 app.add_typer(alerts.app, name="alerts")
 app.command("environments")(environments.environments)

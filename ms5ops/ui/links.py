@@ -5,6 +5,8 @@ import streamlit as st
 from ms5ops import paths
 
 TITLES = {
+    "scorecard": "Scorecard",
+    "alerts": "Alerts",
     "storage": "Storage",
     "compression": "Compression",
     "jobs": "Jobs",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from ms5ops import paths
-from ms5ops.ui import identity, shell
+from ms5ops.ui import alert_badge, identity, shell
 
 PAGES = paths.PROJECT / "pages"
 ASSETS = paths.PROJECT / "ms5ops" / "ui"
@@ -21,6 +21,8 @@ page = st.navigation(
     {
         "Observe": [
             _page("overview", "Overview", "space_dashboard", default=True),
+            _page("scorecard", "Scorecard", "fact_check"),
+            _page("alerts", "Alerts", "notifications"),
             _page("storage", "Storage", "database"),
             _page("compression", "Compression", "compress"),
             _page("jobs", "Jobs", "schedule"),
@@ -45,5 +47,6 @@ with st.sidebar:
     identity.show_identity()
     if identity.may_read():
         shell.choose_environment()
+        alert_badge.show()
 identity.guard("read")
 page.run()

@@ -17,7 +17,7 @@ from tests.conftest import Sandboxes
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PAGES = (
-    "overview", "storage", "compression", "jobs", "aggregates", "indexes", "health", "benchmarks", "compare",
+    "overview", "scorecard", "storage", "compression", "jobs", "aggregates", "indexes", "health", "benchmarks", "compare",
 )  # fmt: skip
 RAW = re.compile(r"\bNone\b|\bnan\b|NaT|Traceback|Timedelta|datetime\.|<NA>|\d{7,}\.\d|\{\{|Reading\(")
 Consoles = Callable[[str], Console]

@@ -1,0 +1,125 @@
+"""What the criteria are judged from: everything of one origin, so that no value mixes two."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import pandas as pd
+
+from ms5ops.benchmark.compare import Comparison
+from ms5ops.benchmark.records import Run, RunHeader
+from ms5ops.benchmark.selection import NEAREST_RUNS, DeploymentSpan
+from ms5ops.config import Costs
+from ms5ops.environments import Origin
+from ms5ops.observe.overview import Reading
+from ms5ops.observe.totals import Totals
+from ms5ops.rollout.check import Check
+from ms5ops.rollout.journal import Deployment
+
+
+@dataclass(frozen=True)
+class DeploymentSteps:
+    """A deployment, how many steps it had, and what went wrong with which: ``step: message``."""
+
+    deployment: Deployment
+    errors: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The time around the first deployment that stands: before it began, and after it was done.
+
+    What lies within a deployment, or between one and its rollback, belongs to neither.
+    """
+
+    deployment: DeploymentSpan
+    others: tuple[DeploymentSpan, ...]
+
+    @property
+    def began(self) -> datetime:
+        """When the first deployment began."""
+        return self.deployment.started_at
+
+    @property
+    def done(self) -> datetime:
+        """When it was done."""
+        return self.deployment.finished_at or self.deployment.started_at
+
+    def is_before(self, first: datetime, last: datetime) -> bool:
+        """Whether a span of time lies before Phase 4, and none of it under a deployment that was taken back."""
+        return last <= self.began and not self._disturbed(first, last)
+
+    def is_after(self, first: datetime, last: datetime) -> bool:
+        """Whether a span of time lies after the first deployment, and none of it under one that was taken back."""
+        return first >= self.done and not self._disturbed(first, last)
+
+    def _disturbed(self, first: datetime, last: datetime) -> bool:
+        # Until when a rollback lasted is not known: its beginning has to do.
+        undone = [(one.started_at, one.undone_at) for one in self.others if one.undone_at is not None]
+        return any(first <= until and last >= since for since, until in undone)
+
+
+def epoch_of(spans: Sequence[DeploymentSpan]) -> Epoch | None:
+    """Around the first deployment that was done and not taken back; None where there is none."""
+    standing = [one for one in spans if one.finished_at is not None and one.undone_at is None]
+    first = min(standing, key=lambda one: one.started_at, default=None)
+    return None if first is None else Epoch(first, tuple(one for one in spans if one.id != first.id))
+
+
+@dataclass(frozen=True)
+class Live:
+    """What was read from the server just now; it has the environment's own origin."""
+
+    at: datetime
+    deployments: Reading[tuple[DeploymentSteps, ...]]
+    checks: Reading[tuple[Check, ...]]
+    totals: Totals | None
+    alert_tested_at: Reading[datetime | None]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What is known of one database, of one origin.
+
+    ``live`` is None for an origin that only the history has (replayed). ``spans``: its deployments, oldest first.
+    ``runs`` without samples, oldest first; ``storage`` and ``transactions``: rows of the history's queries of these
+    names. ``around``: the runs before and after Phase 4, compared; None where a side has none.
+    """
+
+    environment: str
+    origin: Origin
+    now: datetime
+    live: Live | None
+    spans: Reading[tuple[DeploymentSpan, ...]]
+    runs: tuple[Run, ...]
+    storage: pd.DataFrame
+    transactions: pd.DataFrame
+    costs: Costs | None
+    around: Callable[[], Reading[Comparison | None]]
+
+    @property
+    def epoch(self) -> Epoch | None:
+        """The time around the first deployment that stands; None where there is none, or the journal is not read."""
+        return epoch_of(self.spans.found(()))
+
+    @property
+    def why_no_epoch(self) -> str:
+        """Why there is no before and after, in a sentence."""
+        if self.spans.error is not None:
+            return f"The journal of deployments could not be read: {self.spans.error.happened}"
+        return "No deployment that stands is in this database's journal, so there is no before and after."
+
+
+def sides_around(
+    headers: Sequence[RunHeader], epoch: Epoch
+) -> tuple[tuple[RunHeader, ...], tuple[RunHeader, ...]] | None:
+    """The last runs before Phase 4 and the newest after it, at most ``NEAREST_RUNS`` each, oldest first.
+
+    Runs with samples only; None where a side has none.
+    """
+    whole = sorted((one for one in headers if not one.is_summary), key=lambda one: one.started_at)
+    before = [one for one in whole if epoch.is_before(one.started_at, one.finished_at)]
+    after = [one for one in whole if epoch.is_after(one.started_at, one.finished_at)]
+    if not before or not after:
+        return None
+    return tuple(before[-NEAREST_RUNS:]), tuple(after[-NEAREST_RUNS:])

@@ -1,0 +1,52 @@
+"""Values by calendar month (UTC), and how the newest month stands against the one before it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+from ms5ops.scorecard.records import Direction, Point, Trend
+from ms5ops.units import change_text, percent_text
+
+UNCHANGED = 0.05
+"""Own choice: a month that is within a twentieth of the one before it is as good; benchmarks judge by the same 5 %."""
+SHOWN_MONTHS = 12
+
+
+def month_of(at: datetime) -> str:
+    """``2026-10``, in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m")
+
+
+def month_before(month: str) -> str:
+    """The calendar month before: ``2025-12`` for ``2026-01``."""
+    first = datetime.strptime(month, "%Y-%m").replace(tzinfo=UTC)
+    return (first - timedelta(days=1)).strftime("%Y-%m")
+
+
+def trend(values: Iterable[tuple[datetime, float]], what: str, unit: str, *, more_is_better: bool) -> Trend | None:
+    """The last value of each month of ``values`` (in any order); None where there are none."""
+    by_month = {month_of(at): value for at, value in sorted(values)}
+    if not by_month:
+        return None
+    newest = max(by_month)
+    last, now = by_month.get(month_before(newest)), by_month[newest]
+    change = now / last - 1 if last else None
+    points = tuple(Point(month, by_month[month]) for month in sorted(by_month))[-SHOWN_MONTHS:]
+    if last is None:
+        return Trend(what, unit, points, None, None, "no value of the month before")
+    direction = _direction(last, now, more_is_better)
+    return Trend(what, unit, points, change, direction, _text(last, now, change, direction))
+
+
+def _direction(last: float, now: float, more_is_better: bool) -> Direction:
+    if abs(now - last) <= UNCHANGED * abs(last):
+        return "as before"
+    return "better" if (now > last) is more_is_better else "worse"
+
+
+def _text(last: float, now: float, change: float | None, direction: Direction) -> str:
+    if direction == "as before":
+        return "as last month"
+    if change is None or abs(change) > 10:  # a change from nearly nothing says little in per cent
+        return f"{direction} than last month"
+    sign = change_text(change) if abs(change) >= 0.005 else percent_text(change)
+    return f"{direction} than last month ({sign})"

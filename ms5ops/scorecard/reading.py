@@ -1,0 +1,97 @@
+"""From a server and the history to the scorecard: the only module here that reads."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import pandas as pd
+
+from ms5ops.alerts.delivery import last_test_delivery
+from ms5ops.benchmark.compare import Comparison, Side, compare
+from ms5ops.benchmark.records import SAMPLE_DTYPES, Run
+from ms5ops.benchmark.selection import DeploymentSpan
+from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.benchmark.store import load_results, load_runs, run_headers
+from ms5ops.config import Settings
+from ms5ops.control.policy_sets import in_force
+from ms5ops.control.store import control_store
+from ms5ops.database import Database
+from ms5ops.environments import Connected, Origin, source_id
+from ms5ops.history import History
+from ms5ops.observe.overview import Overview, reading
+from ms5ops.observe.totals import totals
+from ms5ops.rollout import journal
+from ms5ops.rollout.postcheck import postchecks
+from ms5ops.scorecard.card import scorecard
+from ms5ops.scorecard.material import DeploymentSteps, Live, Material, epoch_of, sides_around
+from ms5ops.scorecard.records import Scorecard
+
+
+def read_scorecard(settings: Settings, connected: Connected, overview: Overview, history: History) -> Scorecard:
+    """The scorecard of an environment that was just read (``overview``).
+
+    Raises HistoryError where the history cannot be read; what the server refuses to tell leaves its criteria not
+    measured. Makes the checks after a deployment, which query the server.
+    """
+    database, source = connected.database, source_id(connected)
+    policy = reading(lambda: in_force(control_store(), connected.name).policy)
+    live = Live(
+        at=overview.now,
+        deployments=reading(lambda: _steps(database)),
+        checks=reading(lambda: postchecks(overview.server, policy.get())),
+        totals=totals(overview),
+        alert_tested_at=reading(last_test_delivery),
+    )
+    spans = reading(lambda: deployment_spans(database, source))
+    headers = run_headers(history, source)
+    results = load_results(history, [one.run_id for one in headers])
+    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    runs = tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
+    stored = history.read_together(
+        {name: {"source": source} for name in ("storage_snapshots", "transaction_snapshots")}
+    )
+
+    def material(origin: Origin) -> Material:
+        own_runs = tuple(run for run in runs if run.header.origin == origin)
+        return Material(
+            environment=connected.name,
+            origin=origin,
+            now=overview.now,
+            live=live if origin == connected.origin else None,
+            spans=spans,
+            runs=own_runs,
+            storage=_of(stored["storage_snapshots"], origin),
+            transactions=_of(stored["transaction_snapshots"], origin),
+            costs=settings.costs,
+            around=cache(lambda: reading(lambda: _around(history, own_runs, spans.found(())))),
+        )
+
+    every: dict[Origin, None] = dict.fromkeys((connected.origin, "replayed"))
+    return scorecard([material(origin) for origin in every])
+
+
+def _of(frame: pd.DataFrame, origin: Origin) -> pd.DataFrame:
+    return frame[frame["origin"] == origin]
+
+
+def _steps(database: Database) -> tuple[DeploymentSteps, ...]:
+    found = []
+    for one in journal.deployments(database):
+        failed = {key: "failed" for key, status in journal.statuses(database, one.id).items() if status == "failed"}
+        # A step that failed and then succeeded is no longer marked so, but its errors stay among the events.
+        told = {
+            event.operation: event.message
+            for event in journal.events(database, one.id)
+            if event.level == "error" and event.operation
+        }
+        found.append(DeploymentSteps(one, tuple(f"{key}: {text}" for key, text in {**failed, **told}.items())))
+    return tuple(found)
+
+
+def _around(history: History, runs: Sequence[Run], spans: Sequence[DeploymentSpan]) -> Comparison | None:
+    epoch = epoch_of(spans)
+    sides = sides_around([run.header for run in runs], epoch) if epoch else None
+    if sides is None:
+        return None
+    before, after = (load_runs(history, [one.run_id for one in side]) for side in sides)
+    names = {one.id: f"deployment {one.number}" for one in spans}
+    return compare(Side("before Phase 4", before), Side("after Phase 4", after), deployment_names=names)

@@ -1,0 +1,137 @@
+"""What deployments, their checks and the test alert say."""
+
+from datetime import timedelta
+
+from ms5ops.observe.finding import counted
+from ms5ops.rollout.check import Check
+from ms5ops.scorecard import months
+from ms5ops.scorecard.material import DeploymentSteps, Material
+from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
+from ms5ops.units import duration_text, instant_text
+
+ALERT_TEST_EVERY = timedelta(days=30)
+"""Issue of the scorecard: "configured and functioning" means that a test alert was delivered within 30 days."""
+
+
+def steps(found: Material) -> Answer:
+    """Whether the newest deployment that stands, or that failed, met an error in any of its steps."""
+    if found.live is None:
+        return unmeasured("A deployment is read from the database's own journal.")
+    reading = found.live.deployments
+    if reading.error is not None:
+        return unmeasured(
+            f"The journal could not be read: {reading.error.happened}", details=(reading.error.next_step,)
+        )
+    ended = sorted(filter(_is_judged, reading.get()), key=lambda one: one.deployment.number)
+    if not ended:
+        return unmeasured(_no_deployment(reading.get()))
+    newest = ended[-1]
+    deployment, number = newest.deployment, len(newest.errors)
+    at = deployment.finished_at or deployment.started_at
+    every = counted(deployment.operations, "step", "steps")
+    is_done = deployment.status == "done"
+    if number:
+        ending = "and it ended well after further tries" if is_done else "and it did not end"
+        reason = f"{counted(number, 'step', 'steps')} of {deployment.name} met an error, {ending}."
+    elif is_done:
+        reason = f"{deployment.name.capitalize()} ran {every}, none with an error."
+    else:
+        reason = f"{deployment.name.capitalize()} broke off: {deployment.note or 'the journal does not say why'}"
+    return judged(
+        is_done and number == 0,
+        float(number),
+        f"{number} of {every} failed",
+        reason,
+        measured_at=at,
+        origin=found.origin,
+        evidence=(
+            Evidence(
+                f"{deployment.name.capitalize()} by {deployment.actor}, {instant_text(deployment.started_at)}",
+                str(deployment.id),
+                at,
+                "python -m ms5ops deployments",
+                "rollout",
+                {"run": str(deployment.id)},
+            ),
+        ),
+        details=newest.errors,
+        trend=months.trend(
+            [(one.deployment.started_at, float(len(one.errors))) for one in ended],
+            "Steps with an error",
+            "steps",
+            more_is_better=False,
+        ),
+    )
+
+
+def _is_judged(one: DeploymentSteps) -> bool:
+    return one.deployment.direction == "apply" and one.deployment.status in ("done", "failed")
+
+
+def _no_deployment(every: tuple[DeploymentSteps, ...]) -> str:
+    if not every:
+        return "Nothing was ever deployed to this database."
+    newest = max((one.deployment for one in every), key=lambda one: one.number)
+    words = {"rolled back": "was taken back", "cancelled": "was given up"}
+    state = "is being taken back" if newest.direction == "rollback" else "has not ended"
+    return f"{newest.name.capitalize()} {words.get(newest.status, state)}, and no other one stands."
+
+
+def checks(found: Material) -> Answer:
+    """Whether all checks after a deployment pass now."""
+    if found.live is None:
+        return unmeasured("The checks are read from the server itself.")
+    reading = found.live.checks
+    if reading.error is not None:
+        return unmeasured(f"The checks could not be made: {reading.error.happened}", details=(reading.error.next_step,))
+    made = reading.get()
+    passed, failed, unknown = (_titles(made, verdict) for verdict in ("passed", "failed", "could not check"))
+    details = tuple(
+        f"{one.title}: {one.verdict}, {one.found} (expected: {one.expected}). {one.advice}".strip() for one in made
+    )
+    at = reading.read_at
+    evidence = (Evidence("Reading of the server", None, at, "python -m ms5ops check post", "rollout"),)
+    text = f"{len(passed)} of {len(made)} pass"
+    if failed:
+        reason = f"Not passed: {', '.join(failed)}."
+    elif unknown:
+        reason = f"All that could be checked pass; not to be judged yet: {', '.join(unknown)}."
+        return unmeasured(
+            reason, float(len(passed)), text, measured_at=at, origin=found.origin, evidence=evidence, details=details
+        )
+    else:
+        reason = f"All {len(made)} checks pass."
+    return judged(
+        not failed, float(len(passed)), text, reason, measured_at=at, origin=found.origin, evidence=evidence,
+        details=details,
+    )  # fmt: skip
+
+
+def _titles(made: tuple[Check, ...], verdict: str) -> list[str]:
+    return [one.title for one in made if one.verdict == verdict]
+
+
+def alerts(found: Material) -> Answer:
+    """Whether a test alert was delivered of late."""
+    if found.live is None:
+        return unmeasured("Alerts are sent for the live system alone.")
+    reading = found.live.alert_tested_at
+    if reading.error is not None:
+        return unmeasured(
+            f"The record of alerts could not be read: {reading.error.happened}", details=(reading.error.next_step,)
+        )
+    tested = reading.value
+    if tested is None:
+        return unmeasured("No test alert was ever delivered.")
+    age = found.now - tested
+    good = age <= ALERT_TEST_EVERY
+    reason = f"The last test alert was delivered on {instant_text(tested)}"
+    return judged(
+        good,
+        age / timedelta(days=1),
+        f"{duration_text(max(0.0, age.total_seconds()))} ago",
+        f"{reason}." if good else f"{reason}: whether alerts still reach anybody is not known.",
+        measured_at=tested,
+        origin=found.origin,
+        evidence=(Evidence("Test alert delivered", None, tested, "python -m ms5ops alerts list", "alerts"),),
+    )

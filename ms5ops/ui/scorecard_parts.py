@@ -1,0 +1,124 @@
+"""The parts of the scorecard page: one sentence, three counts, and a row per criterion."""
+
+import streamlit as st
+
+from ms5ops import paths, units
+from ms5ops.config import Costs, load_settings
+from ms5ops.errors import Ms5opsError
+from ms5ops.figures.scorecard import sparkline
+from ms5ops.scorecard.reading import read_scorecard
+from ms5ops.scorecard.records import AREAS, Answer, Criterion, Evidence, Question, Scorecard, Status
+from ms5ops.ui.links import TITLES, page_link
+from ms5ops.ui.messages import plain, show_error
+from ms5ops.ui.readings import Readings, history
+from ms5ops.ui.verdicts import show_verdict
+
+KEPT_S = 120
+"""How old a scorecard may get before the next page load reads anew: its checks query the server."""
+BADGES: dict[Status, tuple[str, str]] = {
+    "met": ("green", "check_circle"),
+    "not met": ("red", "cancel"),
+    "not measured yet": ("gray", "help"),
+}
+COUNTS: dict[Status, str] = {
+    "met": "Criteria whose measured value reaches its target.",
+    "not met": "Criteria whose measured value misses its target.",
+    "not measured yet": "Criteria without a measured value: nothing is assumed of them. Each row says how to get one.",
+}
+
+
+def found(page: Readings) -> Scorecard | None:
+    """The scorecard of this environment; None, with the reason, where it cannot be read."""
+    try:
+        return _read(page.source, load_settings().costs, page)
+    except Ms5opsError as error:
+        show_error(error, "the scorecard")
+        return None
+
+
+@st.cache_resource(ttl=KEPT_S, refresh_mode="background", show_spinner="Reading the scorecard", max_entries=16)
+def _read(source: str, costs: Costs | None, _page: Readings) -> Scorecard:  # the cache tells entries apart by both
+    return read_scorecard(load_settings(), _page.connected, _page.overview, history())
+
+
+def headline(card: Scorecard) -> None:
+    """The whole in a sentence, and how many criteria have which status."""
+    show_verdict(card.verdict)
+    with st.grid(columns="auto", min_column_width=170, key="scorecard_counts"):
+        for status, explain in COUNTS.items():
+            st.metric(status.capitalize(), f"{card.count(status)} of {len(card.criteria)}", border=True, help=explain)
+    other = {one.answer.origin for one in card.criteria} - {None, card.origin}
+    if other:
+        st.caption(
+            f"Values marked :violet-badge[:material/history: {' and '.join(map(str, other))}] were measured on the "
+            "embedded engine in months that were replayed: only the calendar is simulated. No value mixes them with "
+            "others."
+        )
+
+
+def areas(card: Scorecard) -> None:
+    """The criteria by area, each in a row."""
+    for area in AREAS:
+        st.subheader(area.capitalize(), anchor=False)
+        for criterion in card.of(area):
+            _row(criterion, card)
+
+
+def _row(one: Criterion, card: Scorecard) -> None:
+    question, answer = one.question, one.answer
+    with st.container(border=True, key=f"criterion_{question.key}"):
+        said, value, trend, more = st.columns([3.6, 2.6, 1.6, 1.3], gap="small", vertical_alignment="center")
+        with said:
+            colour, icon = BADGES[answer.status]
+            marked = (
+                "" if answer.origin in (None, card.origin) else f" :violet-badge[:material/history: {answer.origin}]"
+            )
+            st.markdown(
+                f":{colour}-badge[:material/{icon}: {answer.status.capitalize()}]{marked} **{plain(question.title)}**",
+                help=f"{plain(question.definition)} Unit: {plain(question.unit)}.",
+            )
+            st.caption(plain(answer.reason))
+        with value:
+            st.markdown(f"**{plain(answer.text)}**" if answer.value is not None else ":gray[No value yet]")
+            st.caption(f"Target: {plain(question.target)}")
+        with trend:
+            _trend(answer)
+        with more:
+            _ways(question, answer)
+
+
+def _trend(answer: Answer) -> None:
+    if answer.trend is None:
+        st.caption("No trend kept" if answer.value is not None else "")
+        return
+    st.html(sparkline(answer.trend))
+    st.caption(plain(answer.trend.text), help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year.")
+
+
+def _ways(question: Question, answer: Answer) -> None:
+    if answer.status == "not measured yet" and question.measure.page in TITLES:
+        page_link(question.measure.page, question.measure.label)
+    with st.popover("Evidence" if answer.evidence else "How to measure", type="tertiary", width="content"):
+        if answer.measured_at is not None:
+            st.markdown(f"Measured {units.instant_text(answer.measured_at)} ({answer.origin} data)")
+        for number, evidence in enumerate(answer.evidence):
+            _evidence(evidence, f"{question.key}_{number}")
+        if answer.details:
+            st.markdown("\n".join(f"- {plain(line)}" for line in answer.details))
+        if answer.status == "not measured yet":
+            st.markdown("Measure it by:")
+            st.code(question.measure.command, language="shell", wrap_lines=True)
+
+
+def _evidence(one: Evidence, key: str) -> None:
+    with st.container(key=f"evidence_{key}"):
+        if one.page in TITLES:
+            st.page_link(
+                paths.PROJECT / "pages" / f"{one.page}.py",
+                label=plain(one.title),
+                icon=":material/arrow_forward:",
+                query_params=dict(one.parameters) or None,
+            )
+        else:
+            st.markdown(plain(one.title))
+        st.code(one.command, language="shell", wrap_lines=True)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ms5ops.benchmark.expected import Fulfilment, Outside, fulfilments
-from ms5ops.benchmark.records import GROUPS, Group, Kind, Run
-from ms5ops.benchmark.statistics import RUN_SCATTER, Basis, Estimate, Values, basis_of, geometric_mean
+from ms5ops.benchmark.records import GROUPS, Group, Kind, Result, Run
+from ms5ops.benchmark.statistics import RUN_SCATTER, Basis, Estimate, Values, basis_of, geometric_mean, holm
 from ms5ops.benchmark.surroundings import Difference, differences
-from ms5ops.benchmark.unrest import unrest
+from ms5ops.benchmark.unrest import UNSEEN, Unseen, unrest
 from ms5ops.benchmark.verdicts import (
     VERDICTS,
     BenchmarkComparison,
@@ -21,6 +21,7 @@ from ms5ops.benchmark.verdicts import (
     decide,
     judge,
     unrest_of,
+    unseen_text,
     usable,
 )
 from ms5ops.errors import BenchmarkError
@@ -45,7 +46,9 @@ class Total:
 
     ``group`` is None for the suite. ``benchmarks``: the names it is taken over; ``left_out``: those of the group that
     are not comparable, or that some run does not hold. ``speedup`` and ``basis`` are None where nothing is left. With
-    few runs the interval allows for whole runs that are off by their unrest, or by ``statistics.RUN_SCATTER``.
+    few runs the interval allows for whole runs that are off by their unrest, or by ``statistics.RUN_SCATTER``. The
+    test behind a group's verdict is corrected (Holm) for the number of groups. ``only_together``: no single one of its
+    benchmarks has this verdict, faster or slower.
     """
 
     group: Group | None
@@ -55,6 +58,20 @@ class Total:
     benchmarks: tuple[str, ...]
     left_out: tuple[str, ...]
     basis: Basis | None = None
+    only_together: bool = False
+
+
+@dataclass(frozen=True)
+class _Mean:
+    """A total before the correction for their number: the mean, its p, and what else there is to say of the runs."""
+
+    group: Group | None
+    judged: tuple[BenchmarkComparison, ...]
+    left_out: tuple[str, ...]
+    speedup: Estimate
+    p: float
+    basis: Basis
+    besides: str
 
 
 @dataclass(frozen=True)
@@ -134,11 +151,14 @@ def compare(
     options = options or Options()
     old, new = _held(before), _held(after)
     judged = judge(_by_benchmark(old), _by_benchmark(new), options)
-    groups = tuple(
-        _total(group, [one for one in judged if one.group == group], old, new, options)
+    means = [
+        _mean(group, [one for one in judged if one.group == group], old, new, options)
         for group in GROUPS
         if any(one.group == group for one in judged)
-    )
+    ]
+    corrected = iter(holm([one.p for one in means if isinstance(one, _Mean)]))
+    groups = tuple(_judged(one, next(corrected), options) if isinstance(one, _Mean) else one for one in means)
+    whole = _mean(None, judged, old, new, options)
     speedups = {total.group: total.speedup for total in groups if total.group and total.speedup}
     return Comparison(
         before=before,
@@ -149,7 +169,7 @@ def compare(
         ),
         benchmarks=judged,
         groups=groups,
-        suite=_total(None, judged, old, new, options),
+        suite=_judged(whole, whole.p, options) if isinstance(whole, _Mean) else whole,
         promises=fulfilments(judged, speedups, outside or Outside()),
     )
 
@@ -181,14 +201,15 @@ def _held(side: Side) -> list[dict[str, Held]]:
             for name, frame in run.samples.groupby("benchmark", observed=True, sort=False)
         }
         in_turns = {one.benchmark for one in run.results if one.kind in IN_TOTALS}
-        restless = unrest(run.samples[run.samples["benchmark"].isin(in_turns)])
+        seen = unrest(run.samples[run.samples["benchmark"].isin(in_turns)])
+        why: Unseen | None = "quick" if run.header.is_quick else "short" if seen is None else None
         held.append(
             {
-                one.benchmark: Held(
+                one.benchmark: _held_result(
                     one,
                     values.get(one.benchmark, np.empty(0)),
-                    # What else is measured has its turn of its own.
-                    restless if one.kind in IN_TOTALS else 0.0,
+                    seen or 0.0,
+                    why if one.kind in IN_TOTALS else "own turn",
                 )
                 for one in run.results
             }
@@ -196,40 +217,63 @@ def _held(side: Side) -> list[dict[str, Held]]:
     return held
 
 
+def _held_result(result: Result, values: Values, seen: float, unseen: Unseen | None) -> Held:
+    return Held(result, values, max(seen, UNSEEN) if unseen else seen, unseen)
+
+
 def _by_benchmark(runs: Sequence[Mapping[str, Held]]) -> dict[str, list[Held]]:
     names = dict.fromkeys(name for run in runs for name in run)
     return {name: [run[name] for run in runs if name in run] for name in names}
 
 
-def _total(
+def _mean(
     group: Group | None,
     judged: Sequence[BenchmarkComparison],
     before: Sequence[Mapping[str, Held]],
     after: Sequence[Mapping[str, Held]],
     options: Options,
-) -> Total:
+) -> _Mean | Total:
+    """The mean over what can be taken together; a total with the reason where that is nothing."""
     waited = [one for one in judged if one.kind in IN_TOTALS]
     tested = [one.benchmark for one in waited if one.p is not None]
     old, new = (_usable(side, tested) for side in (before, after))
-    names = tuple(name for name in tested if all(name in run for run in (*old, *new)))
+    names = [name for name in tested if all(name in run for run in (*old, *new))]
     left_out = tuple(one.benchmark for one in waited if one.benchmark not in names)
     if not names:
         reason = "No benchmark has samples enough in every run of both sides."
         return Total(group, None, "not comparable", reason, (), left_out)
     old_values, new_values = ([[run[name].values for name in names] for run in side] for side in (old, new))
     # All benchmarks of a run share its unrest.
-    restless = unrest_of([run[names[0]] for run in old], [run[names[0]] for run in new])
+    shared = [run[names[0]] for run in old], [run[names[0]] for run in new]
+    restless, basis = unrest_of(*shared), basis_of(len(old), len(new))
     ratio, p = geometric_mean(old_values, new_values, options.confidence, restless)
-    basis = basis_of(len(old), len(new))
-    verdict, reason = decide(ratio.inverse(), p, basis, options)
-    if basis != "runs":
-        reason += (
+    besides = unseen_text(basis, [*shared[0], *shared[1]])
+    if basis != "runs" and not besides:
+        besides = (
             f" With so few runs, each is taken to be off by {percent_text(_largest(restless))} as a whole: two runs on"
             " either side tell more."
         )
-    over = counted(len(names), "benchmark", "benchmarks")
-    reason = f"Over {over}: {reason[0].lower()}{reason[1:]}"
-    return Total(group, ratio.inverse(), verdict, reason, names, left_out, basis)
+    taken = tuple(one for one in waited if one.benchmark in names)
+    return _Mean(group, taken, left_out, ratio.inverse(), p, basis, besides)
+
+
+def _judged(mean: _Mean, p: float, options: Options) -> Total:
+    """The verdict on a mean with the p-value that counts."""
+    verdict, reason = decide(mean.speedup, p, mean.basis, options)
+    only_together = verdict in ("faster", "slower") and all(one.verdict != verdict for one in mean.judged)
+    if only_together:
+        reason += f" None of them is {verdict} for certain by itself: only together do they tell."
+    over = counted(len(mean.judged), "benchmark", "benchmarks")
+    return Total(
+        group=mean.group,
+        speedup=mean.speedup,
+        verdict=verdict,
+        reason=f"Over {over}: {reason[0].lower()}{reason[1:]}{mean.besides}",
+        benchmarks=tuple(one.benchmark for one in mean.judged),
+        left_out=mean.left_out,
+        basis=mean.basis,
+        only_together=only_together,
+    )
 
 
 def _largest(unrest_of_runs: tuple[Sequence[float], Sequence[float]]) -> float:

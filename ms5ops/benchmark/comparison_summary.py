@@ -70,7 +70,8 @@ def card_texts(total: Total) -> tuple[str, str]:
         return "1x", total.verdict
     direction = "faster" if value > 1 else "slower"
     doubts = {"equivalent": ": negligible", "inconclusive": ": not sure"}
-    return factor_text(max(value, 1 / value)), f"{direction}{doubts.get(total.verdict, '')}"
+    doubt = ", taken together" if total.only_together else doubts.get(total.verdict, "")
+    return factor_text(max(value, 1 / value)), f"{direction}{doubt}"
 
 
 def headline(comparison: Comparison) -> Verdict:
@@ -84,6 +85,10 @@ def headline(comparison: Comparison) -> Verdict:
         sureness = _sureness(suite.speedup, comparison.options.confidence)
         text = f"{_suite_text(suite, suite.speedup)} over {over}{sureness}"
         text += ": " + ", ".join(f"{verdicts[one]} {one}" for one in LISTED if verdicts[one]) + "."
+    if suite.verdict == "inconclusive" and any(
+        run.header.is_quick for run in (*comparison.before.runs, *comparison.after.runs)
+    ):
+        text += " Quick runs are a look, no proof: take full ones, or several."
     if regressions:
         more = f" and {len(regressions) - 3} more" if len(regressions) > 3 else ""
         named = ", ".join(benchmark_title(one.benchmark) for one in regressions[:3])

@@ -9,8 +9,9 @@ import numpy as np
 from ms5ops.benchmark.records import Group, Kind, Outcome, Result, Unit
 from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm, summarise
 from ms5ops.benchmark.surroundings import VOLUME_MATTERS
+from ms5ops.benchmark.unrest import UNSEEN, Unseen
 from ms5ops.errors import BenchmarkError
-from ms5ops.units import count_text
+from ms5ops.units import count_text, percent_text
 
 Verdict = Literal["slower", "not comparable", "inconclusive", "equivalent", "faster"]
 """From the worst to the best."""
@@ -30,6 +31,15 @@ _EXPLAINS: Mapping[Basis, str] = {
     "samples": "the scatter within the runs does not explain it",
     "pairs of runs": "the scatter within the runs explains it in no pair of them",
     "runs": "the scatter between runs does not explain it",
+}
+_UNSEEN_WORDS: Mapping[Unseen, str] = {
+    "quick": f" A quick run is over too soon to show how restless the server is, so each is taken to be off by"
+    f" {percent_text(UNSEEN)} as a whole: take full runs, or several on either side (`benchmark run --repeat 3`).",
+    "short": f" A run of so few samples does not show how restless the server is, so each is taken to be off by"
+    f" {percent_text(UNSEEN)} as a whole: take the whole suite, or several runs on either side"
+    " (`benchmark run --repeat 3`).",
+    "own turn": " It is measured in one stretch of a run, which shows no unrest, so each run is taken to be off by"
+    f" {percent_text(UNSEEN)} as a whole: take several on either side (`benchmark run --repeat 3`).",
 }
 _BROKEN: frozenset[Outcome] = frozenset({"failed", "timed out", "empty", "different answer"})
 _OUTCOME_WORDS: Mapping[Outcome, str] = {
@@ -73,11 +83,12 @@ class Options:
 @dataclass(frozen=True)
 class Held:
     """What one run holds of a benchmark: its result, its samples in the result's unit (none of a summary), and the
-    unrest of the whole run (``unrest.unrest``)."""
+    unrest of the whole run (``unrest.unrest``): ``UNSEEN`` where that cannot be seen, for the reason ``unseen``."""
 
     result: Result
     values: Values
     unrest: float = 0.0
+    unseen: Unseen | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +194,12 @@ def unrest_of(before: Sequence[Held], after: Sequence[Held]) -> tuple[list[float
     return [held.unrest for held in before], [held.unrest for held in after]
 
 
+def unseen_text(basis: Basis, runs: Sequence[Held]) -> str:
+    """A sentence on runs (of both sides) whose unrest cannot be seen; empty where it can, or where runs enough tell."""
+    found = [held.unseen for held in runs if held.unseen is not None]
+    return _UNSEEN_WORDS[found[0]] if found and basis != "runs" else ""
+
+
 def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) -> _Judged:
     refusal = _refusal(before, after)
     figures = _figures(before), _figures(after)
@@ -209,7 +226,8 @@ def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) 
     test = compare_samples(
         [held.values for held in old], [held.values for held in new], options.confidence, unrest_of(old, new)
     )
-    besides = _unanswered(before, "before") + _unanswered(after, "after") + _asked_otherwise(old, new)
+    besides = unseen_text(test.basis, [*old, *new])
+    besides += _unanswered(before, "before") + _unanswered(after, "after") + _asked_otherwise(old, new)
     return _Judged(_figures(old), _figures(new), test.ratio, test, reason=besides)
 
 

@@ -45,13 +45,18 @@ def run_of(label: str, *held: Measured, day: int = 0, **changes: Any) -> Run:
 
 
 def compared(before: Measured | None, after: Measured | None, options: Options | None = None) -> BenchmarkComparison:
-    """One benchmark on two sides of one run each."""
+    """One benchmark on two sides of one run each, in which much else was measured that is not comparable."""
     sides = [
-        Side(name, (run_of(name, *([held] if held else []), day=day),))
+        Side(name, (run_of(name, *([held] if held else []), others(name), day=day),))
         for day, (name, held) in enumerate((("before", before), ("after", after)))
     ]
-    (found,) = compare(sides[0], sides[1], options).benchmarks
+    (found,) = (one for one in compare(sides[0], sides[1], options).benchmarks if one.benchmark != "others")
     return found
+
+
+def others(side: str) -> Measured:
+    """So many samples that they show the run to have been quiet."""
+    return measured("others", times(10, 240, len(side)), text_hash=side)
 
 
 def gone(outcome: str, message: str | None = None) -> Measured:
@@ -87,12 +92,12 @@ def test_the_verdict_of_a_query(median: float, count: int, noise: float, verdict
 
 def test_a_throughput_turns_the_direction() -> None:
     before = measured("ingest", times(10_000), None, unit="rows/s", kind="ingest")
-    after = measured("ingest", times(5_000), None, unit="rows/s", kind="ingest")
+    after = measured("ingest", times(1_000), None, unit="rows/s", kind="ingest")
     found = compared(before, after)
     assert found.verdict == "slower"
     assert found.ratio is not None
     assert found.speedup == found.ratio
-    assert found.speedup.value == pytest.approx(0.5, rel=0.1)
+    assert found.speedup.value == pytest.approx(0.1, rel=0.1)
     assert found.meets_target is True  # its target is a least one
     assert compared(after, before).verdict == "faster"
 

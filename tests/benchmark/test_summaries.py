@@ -114,7 +114,7 @@ def test_the_headline_says_how_much_and_what_got_worse() -> None:
     found = compare(Side("before", (before,)), Side("after", (after,)))
     assert headline(found).severity == "ok"
     assert headline(found).text.startswith("8.9x faster over 8 queries (95 % interval ")
-    assert headline(found).text.endswith("x faster): 8 faster, 1 equivalent, 1 not comparable.")
+    assert headline(found).text.endswith("x faster): 8 faster, 1 inconclusive, 1 not comparable.")
     assert card_texts(found.suite) == ("8.9x", "faster")
     back = headline(compare(Side("after", (after,)), Side("before", (before,))))
     assert back.severity == "warning"

@@ -191,7 +191,7 @@ def test_an_import_reaches_every_host_and_adds_nothing_twice(hosts: Hosts, tmp_p
 def _store(share: Path, state: Path, first: int) -> None:
     os.environ["MS5OPS_STATE"] = str(state)
     history = History(share.as_uri(), lock_wait_s=60)
-    for number in range(first, first + 3):
+    for number in range(first, first + 2):
         store_run(history, a_run(START + timedelta(minutes=number), label=str(number)))
 
 
@@ -200,7 +200,7 @@ def test_processes_of_several_hosts_write_at_once_without_loss(hosts: Hosts, tmp
     for writer in writers:
         writer.join()
     assert [writer.exitcode for writer in writers] == [0] * 4
-    expected = [str(10 * number + step) for number in range(4) for step in range(3)]
+    expected = [str(10 * number + step) for number in range(4) for step in range(2)]
     for host in ("host 0", "host 1", "host 2"):
         assert [header.label for header in run_headers(hosts.history(host))] == expected
     assert list(share.rglob(f"{bundles.HIDDEN}*")) == []

@@ -1,30 +1,38 @@
-"""The command line as people and cron call it: a process, its streams and its exit code."""
+"""The command line as people and cron call it: its streams and its exit code, as a process and within this one."""
 
+import io
 import json
 import os
 import socket
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from ms5ops import __version__, paths
+from ms5ops import __version__, cli, paths
 from tests.conftest import STATES, Sandboxes
 
+Done = subprocess.CompletedProcess[str]
 
-def call(*arguments: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("DB_", "MS5OPS_"))}
-    environment |= {
+
+def variables_of(folder: Path, **variables: str) -> dict[str, str]:
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("DB_", "MS5OPS_"))}
+    return kept | {
         "MS5OPS_STATE": str(folder),
         "MS5OPS_HISTORY": str(folder / "history.duckdb"),
         "MS5OPS_CONFIG": str(folder / "absent.toml"),
         "COLUMNS": "160",
         **variables,
     }
+
+
+def process(*arguments: str, folder: Path, **variables: str) -> Done:
+    """The command line in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "ms5ops", *arguments],
-        env=environment,
+        env=variables_of(folder, **variables),
         cwd=paths.PROJECT,
         capture_output=True,
         text=True,
@@ -32,9 +40,25 @@ def call(*arguments: str, folder: Path, **variables: str) -> "subprocess.Complet
     )
 
 
+def call(*arguments: str, folder: Path, **variables: str) -> Done:
+    """The same within this process, which spares it the imports."""
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        for name in [name for name in os.environ if name.startswith(("DB_", "MS5OPS_"))]:
+            patch.delenv(name)
+        for name, value in variables_of(folder, **variables).items():
+            patch.setenv(name, value)
+        patch.setattr(sys, "argv", ["ms5ops", *arguments])
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
+
+
 @pytest.mark.parametrize("state", STATES)
 def test_status_as_json(sandboxes: Sandboxes, state: str) -> None:
-    done = call("status", "--json", folder=sandboxes.folder(state))
+    done = (process if state == "legacy" else call)("status", "--json", folder=sandboxes.folder(state))
     assert done.returncode in (0, 1), done.stderr
     found = json.loads(done.stdout)
     kinds = {table["name"]: table["kind"] for table in found["tables"]["value"]}
@@ -85,7 +109,7 @@ def test_without_a_server_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 def test_secrets_stay_out_of_every_stream(tmp_path: Path) -> None:
-    done = call("status", folder=tmp_path, DB_HOST="127.0.0.1", DB_PORT="1", DB_PASSWORD="hidden-one")
+    done = process("status", folder=tmp_path, DB_HOST="127.0.0.1", DB_PORT="1", DB_PASSWORD="hidden-one")
     assert done.returncode == 2
     assert "No connection to postgres@127.0.0.1:1/factory_telemetry" in done.stderr
     listed = call("environments", "--json", folder=tmp_path, DB_HOST="127.0.0.1", DB_PASSWORD="hidden-one")
@@ -121,7 +145,7 @@ def test_a_sandbox_that_does_not_run_is_no_error(tmp_path: Path) -> None:
 
 
 def test_version_and_bad_usage(tmp_path: Path) -> None:
-    assert call("--version", folder=tmp_path).stdout.strip() == __version__
+    assert process("--version", folder=tmp_path).stdout.strip() == __version__
     assert call("no-such-command", folder=tmp_path).returncode == 2
 
 

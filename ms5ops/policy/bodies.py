@@ -116,6 +116,7 @@ def _split(text: str) -> tuple[dict[str, str], str]:
     return header, "\n".join(lines).strip().removesuffix(";").rstrip()
 
 
+@lru_cache(maxsize=64)
 def _select(body: SqlBody) -> SqlBody:
     statements = [text for text in sqlparse.split(body.sql) if without_comments(text)]
     if len(statements) != 1:

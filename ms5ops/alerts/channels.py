@@ -49,7 +49,7 @@ def send(channel: Channel, name: str, *, title: str, body: str, kind: str) -> No
     if not taken:
         raise NotDelivered(
             f"The channel {name} did not take a message. {without_secrets(said, address)}",
-            "Check the service and the address; it is tried again at the next evaluations.",
+            "Check the service, and the address that is configured for the channel.",
         )
 
 

@@ -41,7 +41,7 @@ def collector(newest: datetime | None, now: datetime, rule: CollectorRule) -> tu
             subject="Snapshots",
             severity="warning",
             sentence=sentence,
-            next_step="Let the console run, or call `python -m ms5ops collect` (or `watch --collect`) from cron.",
+            next_step="Let the console run, or call python -m ms5ops collect (or watch --collect) from cron.",
             page="health",
             value=None if newest is None else (now - newest).total_seconds(),
             threshold=allowed.total_seconds(),

@@ -1,6 +1,7 @@
 """``python -m ms5ops watch`` and ``alerts``: evaluate the rules, and what people do with what they find."""
 
 import json
+import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from ms5ops.alerts.delivery import Delivery
 from ms5ops.alerts.state import Alert
 from ms5ops.alerts.store import alert_store, evaluations, events, is_muted, mutes
 from ms5ops.alerts.watching import Evaluated, evaluate
-from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
+from ms5ops.cli.status import STYLES, WIDE, EnvironmentOption, JsonOption
 from ms5ops.config import Settings, load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
@@ -194,7 +195,7 @@ def _show_alerts(found: tuple[Alert, ...], muted: frozenset[str], now: datetime)
             f"[{style}]{one.severity}[/]", state, units.ago_text(one.since, now), value, limit, _line(one.sentence),
             _line(one.key),
         )  # fmt: skip
-    Console(highlight=False).print(table)
+    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
 
 
 def _show_history(here: Alerting, name: str, *, as_json: bool) -> None:

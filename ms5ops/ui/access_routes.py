@@ -62,12 +62,12 @@ class NotFromHere(AccountError):
 def address(name: Literal["sign-in", "sign-out", "password"], next_path: str = "") -> str:
     """The address of one of the forms; ``next_path`` is where it leads to afterwards."""
     query = f"?next={quote(own_path(next_path), safe='')}" if next_path else ""
-    return f"{_base()}/access/{name}{query}"
+    return f"{base_path()}/access/{name}{query}"
 
 
 def own_path(text: str) -> str:
     """The path if it is one of this console, or else the start page: nobody is sent to another site by a link here."""
-    home = f"{_base()}/"
+    home = f"{base_path()}/"
     if len(text) > 2_000 or not text.isprintable() or "\\" in text or text.startswith("//"):
         return home
     try:
@@ -75,7 +75,7 @@ def own_path(text: str) -> str:
     except ValueError:
         return home
     is_own = not parts.scheme and not parts.netloc and parts.path.startswith(home)
-    return text if is_own and not parts.path.startswith(f"{_base()}/access/") else home
+    return text if is_own and not parts.path.startswith(f"{base_path()}/access/") else home
 
 
 def session_token(cookies: dict[str, str]) -> str | None:
@@ -171,7 +171,7 @@ async def password(request: Request) -> Response:
 def routes() -> list[Route]:
     """The three forms, under the console's base path."""
     return [
-        Route(f"{_base()}/access/{name}", handler, methods=["GET", "POST"])
+        Route(f"{base_path()}/access/{name}", handler, methods=["GET", "POST"])
         for name, handler in (("sign-in", sign_in), ("sign-out", sign_out), ("password", password))
     ]
 
@@ -253,12 +253,13 @@ def _with_cookies(answer: Response, request: Request, done: SignedIn) -> Respons
         httponly=True, samesite="strict",
     )  # fmt: skip
     answer.set_cookie(
-        DEVICE, done.device, max_age=int(signin.KNOWN_FOR.total_seconds()), path=f"{_base()}/access", secure=is_secure,
-        httponly=True, samesite="strict",
+        DEVICE, done.device, max_age=int(signin.KNOWN_FOR.total_seconds()), path=f"{base_path()}/access",
+        secure=is_secure, httponly=True, samesite="strict",
     )  # fmt: skip
     return answer
 
 
-def _base() -> str:
+def base_path() -> str:
+    """What stands before every path of this console (``server.baseUrlPath``): ``/ms5ops``, or nothing."""
     path = str(get_option("server.baseUrlPath") or "").strip("/")
     return f"/{path}" if path else ""

@@ -1,4 +1,4 @@
-"""What the console adds to Streamlit's web server: sign-in, security headers, and a snapshot now and then."""
+"""What the console adds to Streamlit's web server: sign-in, headers, metrics, and snapshots and alerts now and then."""
 
 import asyncio
 import logging
@@ -9,10 +9,11 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ms5ops.alerts.watching import WatchTaken, evaluate
 from ms5ops.collect import collect
 from ms5ops.config import load_settings
 from ms5ops.errors import Ms5opsError
-from ms5ops.ui import access_routes
+from ms5ops.ui import access_routes, metrics_route
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ def _cookie_as_due(header: tuple[bytes, bytes], scope: Scope) -> tuple[bytes, by
 
 
 async def _snapshots() -> None:
-    """Store a snapshot of the default environment at the configured interval, for as long as the console runs."""
+    """At the configured interval, while the console runs: a snapshot of the default environment, and its alerts."""
     while True:
         every_minutes = 0
         try:
@@ -71,7 +72,25 @@ async def _snapshots() -> None:
             log.warning("No snapshot was stored: %s", error)
         except Exception:  # a defect must not end the snapshots for as long as the console runs
             log.exception("No snapshot was stored")
+        if every_minutes:
+            await asyncio.to_thread(_watch)
         await asyncio.sleep(60 * (every_minutes or 15))
+
+
+def _watch() -> None:
+    """Evaluate the alerts of the default environment; after the snapshot, whose absence is itself an alert."""
+    try:
+        settings = load_settings()
+        if settings.alerts.in_console:
+            for one in evaluate(settings).deliveries:
+                if one.failure:
+                    log.warning("An alert was not delivered: %s", one.failure)
+    except WatchTaken:
+        pass  # another process has just done it
+    except Ms5opsError as error:
+        log.warning("The alerts were not evaluated: %s", error)
+    except Exception:  # as above
+        log.exception("The alerts were not evaluated")
 
 
 @asynccontextmanager
@@ -83,6 +102,6 @@ async def _lifespan(_app: Any) -> AsyncIterator[None]:
         task.cancel()
 
 
-ROUTES = access_routes.routes()
+ROUTES = [*access_routes.routes(), *metrics_route.routes()]
 MIDDLEWARE = [Middleware(SecurityHeaders)]
 LIFESPAN = _lifespan

@@ -63,6 +63,26 @@ def begin(title: str, about: str) -> Readings:
     return found
 
 
+def begin_without_reading(title: str, about: str) -> str:
+    """Head a page that needs no server, and connect nowhere; the name of the chosen environment."""
+    st.title(title, anchor=False)
+    identity.guard("read")
+    st.caption(about)
+    try:
+        settings = load_settings()
+        name = settings.chosen(st.session_state.get(_ENVIRONMENT))
+    except Ms5opsError as error:
+        show_error(error, "the settings")
+        st.stop()
+    simulated = name == SANDBOX
+    st.badge(
+        f"{name}: simulated data" if simulated else plain(name),
+        color="violet" if simulated else "blue",
+        icon=f":material/{'science' if simulated else 'dns'}:",
+    )
+    return name
+
+
 def _strip(found: Readings) -> None:
     with st.container(horizontal=True, vertical_alignment="center", key="environment_strip"):
         for label, colour, icon in _badges(found.connected, found.server):

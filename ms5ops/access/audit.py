@@ -137,6 +137,12 @@ def _append(files: "_Files", store: Store, values: Mapping[str, Any]) -> Head:
     return head
 
 
+def head(*, store: Store | None = None) -> Head:
+    """The head as it is now; ``BEFORE_ALL`` where nothing was ever recorded."""
+    row = (store or access_store()).row("last_entry")
+    return Head(int(row["number"]), str(row["mac"])) if row else BEFORE_ALL
+
+
 def ready(*, store: Store | None = None) -> None:
     """Whether an entry could be written now; AuditError otherwise. To be asked before what is recorded afterwards."""
     with _alone(store or access_store()) as files:

@@ -9,6 +9,8 @@ from datetime import datetime
 
 from ms5ops.access.audit import Entry, Verification
 
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+"""What begins a formula in some spreadsheet, full-width signs among them (OWASP, CSV Injection)."""
 COLUMNS = ("number", "at", "actor", "provider", "role", "action", "subject", "outcome", "details")
 
 
@@ -69,4 +71,4 @@ def _text(value: object) -> str:
 
 
 def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

@@ -3,8 +3,8 @@
 Whoever runs benchmarks, in a terminal or for the console, does so inside ``alone``: an exclusive ``flock`` on a file
 of the state folder keeps a second run of the same environment out, and a status file beside it tells every session
 how far the run is. The kernel releases the lock however the process ends, so a status file without a held lock is a
-run that died, and is said to be one. The console starts its runs as processes of their own session, which a closed
-tab or a restarted console does not end.
+run that died, and is said to be one. The console's runs are processes of their own (``ms5ops.control.runs``), which a
+closed tab or a restarted console does not end.
 
 Stopping is a request by file, which the run sees between two samples: a signal would be lost where the process was
 started with interrupts ignored.
@@ -14,27 +14,22 @@ import fcntl
 import json
 import os
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from ms5ops import paths
+from ms5ops.benchmark.options import Progress
 from ms5ops.errors import BenchmarkError
 
-START_TIMEOUT_S = 20.0
 WRITE_EVERY_S = 0.25
 """Own choice: four times as often as pages look (once a second)."""
 _POLL_S = 0.05
 _GLANCE_S = 0.3
-_LOG_TAIL = 4_000
-_CHILDREN: "list[subprocess.Popen[bytes]]" = []
-"""Kept until they have ended, so that their ends are taken notice of."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,15 @@ class Announcement:
         self.status = replace(self.status, done=done, total=total, step=step, remaining_seconds=remaining_seconds)
         if time.monotonic() - self._written >= WRITE_EVERY_S:
             self._write()
+
+    def report(self, progress: Progress) -> None:
+        """Say how far the run is, in tenths of a second of its expected work."""
+        self.progress(
+            round(progress.done_seconds * 10),
+            round(progress.total_seconds * 10),
+            progress.label,
+            progress.remaining_seconds,
+        )
 
     def stop_asked(self) -> bool:
         """Whether somebody asked the run to stop."""
@@ -140,7 +144,7 @@ def current(environment: str) -> Status | None:
         values[name] = datetime.fromisoformat(values[name]) if values[name] else None
     found = Status(**values)
     if found.outcome is None and not running:
-        return replace(found, outcome="died", message=log_tail(environment) or None)
+        return replace(found, outcome="died")
     if found.outcome is None:
         return replace(found, stop_asked=_stop_file(environment).exists())
     return found
@@ -152,51 +156,9 @@ def ask_to_stop(environment: str) -> None:
         _stop_file(environment).touch()
 
 
-def start(environment: str, arguments: Sequence[str] = (), *, actor: str) -> Status:
-    """Start ``python -m ms5ops benchmark run --environment E`` with further ``arguments`` as a process of its own.
-
-    ``actor`` is who the run is noted for; only what has checked the actor calls this. Returns the first status.
-    BenchmarkError where a run of this environment is under way, or where the process ended before it began to measure
-    (with what it wrote).
-    """
-    if _is_held(environment):
-        raise _busy(environment)
-    began = time.time()
-    command = [sys.executable, "-m", "ms5ops", "benchmark", "run", f"--environment={environment}", f"--actor={actor}"]
-    with log_file(environment).open("wb") as log:
-        process = subprocess.Popen(
-            [*command, *arguments],
-            cwd=paths.PROJECT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    _CHILDREN[:] = [*(child for child in _CHILDREN if child.poll() is None), process]
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while time.monotonic() < deadline:
-        ended = process.poll() is not None
-        found = current(environment)
-        if found is not None and found.started_at.timestamp() >= began - 1 and (found.pid == process.pid or ended):
-            return found
-        if ended:
-            break
-        time.sleep(_POLL_S)
-    raise BenchmarkError(
-        "The benchmark run did not begin.", log_tail(environment) or "Try `python -m ms5ops benchmark run`."
-    )
-
-
-def log_file(environment: str) -> Path:
-    """What the last run that the console started wrote."""
-    return _folder() / f"{_file_name(environment)}.log"
-
-
-def log_tail(environment: str) -> str:
-    """The end of the log, empty where there is none."""
-    with suppress(OSError):
-        return log_file(environment).read_text(encoding="utf-8", errors="replace")[-_LOG_TAIL:].strip()
-    return ""
+def draft_file(environment: str) -> Path:
+    """Where the run under way keeps what it has measured so far; there afterwards only where it was killed."""
+    return _folder() / f"{_file_name(environment)}.draft"
 
 
 def _folder() -> Path:

@@ -16,6 +16,8 @@ GROUPS: tuple[Group, ...] = get_args(Group)
 Kind = Literal["query", "dashboard", "ingest", "concurrency", "job latency", "load"]
 Outcome = Literal["ok", "failed", "timed out", "empty", "different answer", "stopped", "not there"]
 """``not there``: this database has not (yet) what the benchmark reads or needs, so nothing was measured."""
+PROBLEMS: tuple[Outcome, ...] = ("failed", "timed out", "different answer")
+"""Outcomes that somebody has to look into; a missed target is none of them."""
 Unit = Literal["ms", "rows/s", "queries/s", "s"]
 Origin = Literal["measured", "simulated", "replayed"]
 

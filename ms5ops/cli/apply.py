@@ -13,7 +13,7 @@ from ms5ops.access import shell
 from ms5ops.cli import rollout
 from ms5ops.cli.rollout import Desk, narration
 from ms5ops.cli.status import EnvironmentOption, JsonOption
-from ms5ops.control import plans, worker
+from ms5ops.control import anchors, plans, worker
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.service import Service
 from ms5ops.control.site import reasons, refuse_blocking, refuse_closed
@@ -274,11 +274,14 @@ def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...] | None, as_j
     )
     if after:
         _show_checks(narration, after)
-    desk.record(
+    anchors.record_end(
+        desk.site,
+        outcome.deployment,
+        desk.actor,
         "apply" if outcome.direction == "apply" else "roll back",
         "done" if status in ("done", "rolled back") else "failed",
         deployment=outcome.number,
-        ended=f"{status}. {reason}".strip(),
+        how=f"{status}. {reason}".strip(),
     )
     if as_json:
         checks = {"before": as_plain(before or ()), "after": as_plain(after)}

@@ -16,7 +16,10 @@ from ms5ops.access import manage, shell
 from ms5ops.access.audit import Head, Verification
 from ms5ops.access.audit_export import as_csv, as_json, chosen, details_text
 from ms5ops.cli.status import JsonOption
+from ms5ops.config import load_settings
+from ms5ops.control import anchors
 from ms5ops.errors import AuditError
+from ms5ops.observe.finding import counted
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -64,13 +67,24 @@ def verify(
     ] = None,
     as_json_values: JsonOption = False,
 ) -> None:
-    """Say whether entries were changed, moved, removed or cut off. Exit code 0: none were, 1: some were."""
-    found = manage.verify_audit(shell.actor(), kept=tuple(Head.parse(one) for one in head or ()))
+    """Say whether entries were changed, moved, removed or cut off. Exit code 0: none were, 1: some were.
+
+    Heads that deployments noted in the journals of the databases are looked for as well, where those can be read.
+    """
+    given = tuple(Head.parse(one) for one in head or ())
+    actor = shell.actor()
+    manage.verify_audit(actor)  # refused before any database is asked
+    anchored = anchors.read(load_settings())
+    found = manage.verify_audit(actor, kept=(*given, *anchored.heads))
     if as_json_values:
         values = {"intact": found.intact, "findings": list(found.findings), "head": str(found.head)}
-        typer.echo(json.dumps({"entries": found.entries, **values}, indent=2))
+        journals = {"heads_in_journals": len(anchored.heads), "journals_not_read": anchored.unread}
+        typer.echo(json.dumps({"entries": found.entries, **values, **journals}, indent=2))
     else:
         _show_verification(found)
+        narration.print(f"Compared with {counted(len(anchored.heads), 'head', 'heads')} in the journals of databases.")
+        for name, why in anchored.unread.items():
+            narration.print(f"Not compared with the journal of {escape(name)}: {escape(why)}")
     if not found.intact:
         raise typer.Exit(1)
 

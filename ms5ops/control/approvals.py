@@ -39,12 +39,16 @@ class Approval:
 
 @dataclass(frozen=True)
 class Asked:
-    """What somebody wants to do and has to be approved: a name for people, subject, hash, and who wants it."""
+    """What somebody wants to do and has to be approved: a name for people, subject, hash, and who wants it.
+
+    ``provider`` is that of the author; empty where it is not known yet who will be one.
+    """
 
     name: str
     subject: str
     hash: str
     author: str
+    provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,10 +79,19 @@ def approve(
 
 def refuse_author(asked: Asked, approver: Actor) -> None:
     """NotAllowed for the author, however signed in: a change is looked at by two people."""
-    if approver.name.casefold() == asked.author.casefold():
+    if same_person(approver.name, approver.provider, asked.author, asked.provider):
         raise NotAllowed(
             f"{approver.name} asks for {asked.name}, and cannot approve it.", "Ask another operator to look at it."
         )
+
+
+def same_person(name: str, provider: str, other: str, other_provider: str) -> bool:
+    """Whether two signed in may be one: the same name in any case of letters, or, signed in by different ways, the
+    same name before the @, as ``anna`` of the operating system and ``Anna@plant.example`` of an identity provider."""
+    one, two = name.casefold(), other.casefold()
+    if one == two:
+        return True
+    return provider != other_provider and one.partition("@")[0] == two.partition("@")[0]
 
 
 def approvals(store: Store, subject: str) -> tuple[Approval, ...]:
@@ -147,7 +160,7 @@ def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
         return f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"
     if one.hash != asked.hash:
         return f"{one.approver} approved something else: it has changed since"
-    if one.approver.casefold() == asked.author.casefold():
+    if same_person(one.approver, one.provider, asked.author, asked.provider):
         return f"{one.approver} cannot approve what they ask for themselves"
     if now >= one.expires_at:
         return f"the approval of {one.approver} expired at {instant_text(one.expires_at)}"

@@ -33,6 +33,8 @@ ACTIONS: dict[Kind, Action] = {
     "benchmark": "benchmark",
 }
 """What an actor must be allowed to do for each kind."""
+Scope = Literal["quick", "usual", "everything"]
+"""What a benchmark run measures: queries with few samples, queries and jobs, or also what strains the server."""
 ENDED = ("done", "rolled back", "paused", "cancelled", "failed", "refused", "died")
 DIED = "Its process ended unasked; what was committed is kept."
 WELL_ENDED = ("done", "rolled back")
@@ -46,7 +48,7 @@ class Options:
     """How a run was asked for. Reasons are sentences that the journal keeps; None where none was needed.
 
     ``phases`` to take back (none: all), ``conversions``, ``accept_loss`` and ``force`` as for a rollback; ``label``
-    names a benchmark run.
+    names a benchmark run, ``scope`` says what it measures.
     """
 
     outside_window: str | None = None
@@ -56,6 +58,7 @@ class Options:
     accept_loss: bool = False
     force: bool = False
     label: str | None = None
+    scope: Scope = "usual"
 
 
 @dataclass(frozen=True)

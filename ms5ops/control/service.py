@@ -13,7 +13,7 @@ from ms5ops.access import audit
 from ms5ops.access.manage import allowed, recorded
 from ms5ops.access.roles import Action, Actor
 from ms5ops.config import Settings, load_settings
-from ms5ops.control import approvals, plans, policy_sets, runs
+from ms5ops.control import anchors, approvals, plans, policy_sets, runs
 from ms5ops.control.approvals import Asked, Gate
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import ACTIONS, Options, Order, Run
@@ -117,20 +117,25 @@ class Service:
 
     def withdraw(self, actor: Actor | None, kept: KeptPlan) -> int:
         """No approval of that plan stands any more; how many did. Its author may, and whoever may approve."""
-        action: Action = "dry run" if actor is not None and actor.name == kept.author else "approve"
+        action: Action = (
+            "dry run"
+            if actor is not None and (actor.name, actor.provider) == (kept.author, kept.provider)
+            else "approve"
+        )
         who = self.allow(actor, action, kept.environment)
         with recorded(who, action, kept.environment, {"what": f"withdraw the approvals of {kept.name}"}):
             return approvals.withdraw(self.store, kept.subject, by=who.name, now=self.now())
 
     def asked(self, kept: KeptPlan) -> Asked:
         """What an approval of a plan is for."""
-        return Asked(kept.name, kept.subject, kept.plan_hash, kept.author)
+        return Asked(kept.name, kept.subject, kept.plan_hash, kept.author, kept.provider)
 
     def asked_back(self, way: Way, actor: Actor | None = None) -> Asked:
         """What an approval of a rollback is for: exactly that way; ``actor``: who wants to start it (None: anybody)."""
         name = f"the rollback of {way.deployment.name}"
         subject = f"rollback {way.deployment.id}"
-        return Asked(name, subject, approvals.way_hash(way), actor.name if actor else "")
+        who = (actor.name, actor.provider) if actor else ("", "")
+        return Asked(name, subject, approvals.way_hash(way), *who)
 
     def changes_since(self, kept: KeptPlan, state: State | None = None) -> list[str]:
         """What differs between the database (``state``, or as read now) and the state that a plan was made from."""
@@ -215,7 +220,9 @@ class Service:
 
     def site(self, allowed: Actor, environment: str | None, policy: PolicySet | None = None) -> Site:
         """The database as the deploying role; for an actor that ``allow`` returned."""
-        return open_site(self.settings, environment, policy or load_policy(), allowed.name)
+        found = open_site(self.settings, environment, policy or load_policy(), allowed.name)
+        found.witnessed = anchors.text
+        return found
 
     def policy_of(self, environment: str, deployment: str | None = None) -> tuple[PolicySet, str]:
         """The policy set that a deployment was made from where that is known here, else the one in force; its text."""

@@ -36,6 +36,8 @@ class Site:
     who: Who
     limits: Limits = field(default_factory=Limits)
     stop: at_work.Stop = field(default_factory=at_work.Stop)
+    witnessed: Callable[[], str] | None = None
+    """What the journal shall note when a run begins here, read at that moment."""
 
     @property
     def write(self) -> Database:
@@ -79,6 +81,7 @@ class Site:
             report=report or (lambda _progress: None),
             window=None if outside_window else window_of(self.connected),
             free_bytes=lambda: disk.free_bytes(self.connected),
+            witnessed=self.witnessed() if self.witnessed else None,
         )
 
     def back_up(self, refused: str | None, progress: Callable[[int], None] = lambda _size: None) -> str | None:

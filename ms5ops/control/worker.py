@@ -1,18 +1,15 @@
 """What a run's own process does: ask again whether it may, check, work, check again, and write down how it ended."""
 
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from uuid import UUID
 
-from ms5ops import paths
 from ms5ops.access import audit
 from ms5ops.access.audit import Outcome as Recorded
 from ms5ops.access.manage import allowed
 from ms5ops.access.roles import Action, Actor
-from ms5ops.control import drift, plans, policy_sets, runs
+from ms5ops.control import anchors, drift, measuring, plans, policy_sets, runs
 from ms5ops.control.runs import ACTIONS, Run
 from ms5ops.control.service import Service, about
 from ms5ops.control.site import Site, reasons, refuse_blocking, refuse_closed
@@ -44,6 +41,8 @@ def work(identity: str) -> Ended:
     try:
         actor = allowed(actor, action, run.order.environment)
         ended = _WORK[run.order.kind](service, run, actor)
+        if run.order.kind not in _RECORDED:
+            _note(actor, action, run, _recorded(ended), _how(ended))
     except NotAllowed as error:
         ended = "refused", str(error)  # recorded where it was refused
     except Ms5opsError as error:
@@ -53,15 +52,32 @@ def work(identity: str) -> Ended:
         runs.end(service.store, run.id, "failed", f"The run has a defect ({type(error).__name__}); its log tells more.")
         _note(actor, action, run, "failed", f"a defect: {type(error).__name__}")
         raise
-    else:
-        recorded: Recorded = "done" if ended[0] in ("done", "rolled back") else "failed"
-        _note(actor, action, run, recorded, f"{ended[0]}. {ended[1]}".strip())
     runs.end(service.store, run.id, *ended)
     return ended
 
 
 def _note(actor: Actor, action: Action, run: Run, outcome: Recorded, how: str) -> None:
-    audit.record(actor, action, run.order.environment, outcome, {**about(run.order), "run": run.id, "ended": how})
+    audit.record(actor, action, run.order.environment, outcome, {**about(run.order), "run": run.id, "how": how})
+
+
+def _recorded(ended: Ended) -> Recorded:
+    return "done" if ended[0] in runs.WELL_ENDED else "failed"
+
+
+def _how(ended: Ended) -> str:
+    return f"{ended[0]}. {ended[1]}".strip()
+
+
+def _concluded(  # noqa: PLR0917 - all that a run has by then
+    service: Service, run: Run, actor: Actor, site: Site, outcome: Outcome, text: str, before: Sequence[Check] = ()
+) -> Ended:
+    """What follows the work, and then how it ended: in the audit log, with that log's head in the journal."""
+    ended = conclude(service, site, outcome, policy_text=text, before=before, run=run)[0]
+    anchors.record_end(
+        site, outcome.deployment, actor, ACTIONS[run.order.kind], _recorded(ended),
+        **about(run.order), run=run.id, how=_how(ended),
+    )  # fmt: skip
+    return ended
 
 
 def _apply(service: Service, run: Run, actor: Actor) -> Ended:
@@ -101,7 +117,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
             identity=UUID(run.id),
         ),
     )
-    return conclude(service, site, outcome, policy_text=text, before=before, run=run)[0]
+    return _concluded(service, run, actor, site, outcome, text, before)
 
 
 def _resume(service: Service, run: Run, actor: Actor) -> Ended:
@@ -114,7 +130,7 @@ def _resume(service: Service, run: Run, actor: Actor) -> Ended:
     note = reasons(outside_window=options.outside_window)
     conditions = site.conditions(options.outside_window)
     outcome = supervised(site.stop, site.limits, lambda: executor.resume(site.write, conditions, found, note))
-    return conclude(service, site, outcome, policy_text=text, run=run)[0]
+    return _concluded(service, run, actor, site, outcome, text)
 
 
 def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
@@ -144,7 +160,7 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
             note=reasons(outside_window=options.outside_window),
         ),
     )
-    return conclude(service, site, outcome, policy_text=text, run=run)[0]
+    return _concluded(service, run, actor, site, outcome, text)
 
 
 def _try(service: Service, run: Run, actor: Actor) -> Ended:
@@ -161,15 +177,8 @@ def _try(service: Service, run: Run, actor: Actor) -> Ended:
     return "done", ""
 
 
-def _measure(service: Service, run: Run, _actor: Actor) -> Ended:
-    label = run.order.options.label or ""
-    runs.stage(service.store, run.id, f"measuring: {label}")
-    command = [
-        sys.executable, "-m", "ms5ops", "benchmark", "run", "--environment", run.order.environment, "--label", label,
-        "--actor", run.actor,
-    ]  # fmt: skip
-    done = subprocess.run(command, cwd=paths.PROJECT, check=False, stdin=subprocess.DEVNULL)
-    return ("done", "") if done.returncode == 0 else ("failed", "The benchmark did not end well; the log says why.")
+def _measure(service: Service, run: Run, actor: Actor) -> Ended:
+    return measuring.measure(service.settings, run, actor, lambda text: runs.stage(service.store, run.id, text))
 
 
 _WORK: dict[runs.Kind, Callable[[Service, Run, Actor], Ended]] = {
@@ -179,6 +188,8 @@ _WORK: dict[runs.Kind, Callable[[Service, Run, Actor], Ended]] = {
     "rollback": _roll_back,
     "benchmark": _measure,
 }
+_RECORDED: tuple[runs.Kind, ...] = ("apply", "resume", "rollback")
+"""Kinds whose end ``_concluded`` records."""
 
 
 def conclude(

@@ -17,7 +17,7 @@ class Conditions:
     """What a run is told of the world around it.
 
     ``window`` says whether work may run at an instant (None: always). ``free_bytes`` is the free space of the server's
-    disk, None where it cannot be seen.
+    disk, None where it cannot be seen. ``witnessed`` is what the journal notes of another place when the run begins.
     """
 
     who: Who
@@ -29,6 +29,7 @@ class Conditions:
     window: Window | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     free_bytes: Callable[[], int | None] = lambda: None
+    witnessed: str | None = None
 
     def run(self, database: Database, session: Session, held: Lease, deployment: UUID, total: int) -> Run:
         """A run of that deployment in that session."""

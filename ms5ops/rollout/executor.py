@@ -114,6 +114,8 @@ def _run(database: Database, session: Session, held: lease.Lease, deployment: UU
         held.fence(session)
         run.journal.take_requests()  # what was asked of a run that is over
         run.journal.status("running")
+        if conditions.witnessed:
+            run.journal.event(conditions.witnessed)
     at_work: OperationRow | None = None
     try:
         for at_work in rows:

@@ -59,6 +59,8 @@ def rollback(
             run.journal.take_requests()
             run.journal.status("running", "rollback")
             run.journal.event(f"Rolling back {len(way.undone)} operations. {note or ''}".strip())
+            if conditions.witnessed:
+                run.journal.event(conditions.witnessed)
         at_work: OperationRow | None = None
         try:
             for at_work in way.kept:

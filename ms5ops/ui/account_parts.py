@@ -31,7 +31,7 @@ def add(actor: Actor) -> None:
 
 def change(actor: Actor, accounts: list[Account]) -> None:
     """One account to choose, and what can be done with it."""
-    chosen = st.selectbox("Account", accounts, format_func=lambda one: plain(f"{one.name} ({one.provider})"))
+    chosen = st.selectbox("Account", accounts, format_func=_account_text)
     if chosen is None:
         return
     if chosen.provider == LOCAL:
@@ -121,6 +121,10 @@ def _change_role(actor: Actor, chosen: Account) -> None:
                 lambda: manage.set_role(actor, chosen.name, role),
                 f"{chosen.name} has the role {role} from now on.",
             )
+
+
+def _account_text(account: Account) -> str:
+    return account.name if account.provider == LOCAL else f"{account.name} (identity provider)"
 
 
 def _role_text(role: Role) -> str:

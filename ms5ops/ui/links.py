@@ -20,9 +20,10 @@ TITLES = {
 }
 
 
-def page_link(name: str, label: str | None = None) -> None:
-    """A link to ``pages/<name>.py``; nothing where there is no such page."""
+def page_link(name: str, label: str | None = None, parameters: dict[str, str] | None = None) -> None:
+    """A link to ``pages/<name>.py``, with ``parameters`` in its address; nothing where there is no such page."""
     if name in TITLES:
         st.page_link(
-            paths.PROJECT / "pages" / f"{name}.py", label=label or TITLES[name], icon=":material/arrow_forward:"
-        )
+            paths.PROJECT / "pages" / f"{name}.py", label=label or TITLES[name], icon=":material/arrow_forward:",
+            query_params=parameters,
+        )  # fmt: skip

@@ -10,17 +10,20 @@ from ms5ops.access.roles import LEAST, may
 from ms5ops.benchmark import background
 from ms5ops.benchmark.background import Status
 from ms5ops.benchmark.run_summary import benchmark_title
-from ms5ops.errors import Ms5opsError
+from ms5ops.control import measuring
+from ms5ops.control.runs import Options, Order, Scope
+from ms5ops.control.service import Service
+from ms5ops.errors import BenchmarkError, Ms5opsError
 from ms5ops.ui.benchmark_readings import forget_headers
 from ms5ops.ui.identity import actor
 from ms5ops.ui.messages import plain
 from ms5ops.ui.readings import Readings
 
 LOOK_EVERY_S = 1
-SCOPES = {
-    "Quick: all queries, few samples": ("--quick",),
-    "Queries, dashboards and job starts, in full": (),
-    "Everything: with ingest, many clients, double volume": ("--all",),
+SCOPES: dict[str, Scope] = {
+    "Quick: all queries, few samples": "quick",
+    "Queries, dashboards and job starts, in full": "usual",
+    "Everything: with ingest, many clients, double volume": "everything",
 }
 _SEEN = "benchmark_seen_running"
 
@@ -117,7 +120,8 @@ def _last(status: Status) -> None:
         st.error(f"**The last run failed.** {plain(status.message or '')}", icon=":material/error:")
     elif status.outcome == "died":
         st.error(
-            "**The last run ended without a word**; what it had measured is lost. Run it again.",
+            "**The last run ended without a word.** What it had measured until some seconds before is taken in by the "
+            "next run, and shown among the past runs as partial.",
             icon=":material/error:",
         )
         if status.message:
@@ -128,12 +132,15 @@ def _last(status: Status) -> None:
 
 
 def _start(page: Readings, label: str, scope: str) -> None:
-    environment = page.connected.name
-    arguments = [*SCOPES[scope], *([f"--label={label}"] if label else [])]
+    service = Service.here()
+    options = Options(label=label or None, scope=SCOPES[scope])
     try:
-        who = allowed(actor(touch=True), "benchmark", environment)
-        with recorded(who, "benchmark", environment, {"label": label, "what": scope}):
-            background.start(environment, arguments, actor=who.name)
+        run, is_new = service.start(actor(touch=True), Order("benchmark", page.connected.name, options=options))
+        if not is_new:
+            raise BenchmarkError(
+                f"A run of {run.actor} is at work there ({run.order.kind}).", "Measure when it has ended."
+            )
+        measuring.wait_until_begun(service.store, run)
     except Ms5opsError as error:
         st.error(
             f"**No run was started.** {plain(error.happened)}\n\n{plain(error.next_step)}", icon=":material/error:"

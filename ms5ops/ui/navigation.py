@@ -41,7 +41,8 @@ page = st.navigation(
             _page("audit", "Audit log", "history_edu"),
             _page("accounts", "Accounts", "group"),
         ],
-    }
+    },
+    expanded=True,  # or the pages that change something are folded away
 )
 with st.sidebar:
     identity.show_identity()

@@ -7,7 +7,7 @@ from ms5ops.control.approvals import Gate
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import Options, Order
 from ms5ops.rollout.journal import Deployment
-from ms5ops.ui import identity
+from ms5ops.ui import identity, rollout_measure
 from ms5ops.ui import rollout_gate as gate
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.messages import ICONS, plain
@@ -46,7 +46,7 @@ def _apply(found: Material, kept: KeptPlan) -> None:
     elif found.trial.failed:
         st.warning(f"**{len(found.trial.failed)} operations failed in the dry run.**", icon=ICONS["warning"])
     no_backup = _backup(found, off)
-    before_after(found, "before")
+    rollout_measure.offer(found, "before")
     closed = any(one.fact == "not met" for one in gates)
     with st.form("apply", border=False):
         typed = st.text_input(
@@ -69,6 +69,8 @@ def _backup(found: Material, off: bool) -> str | None:
     reason = st.text_input(
         "Reason to go without a backup (it is recorded)", max_chars=300, disabled=off, key="no_backup"
     )
+    if not reason.strip():
+        st.caption("Without a reason the backup is made.")
     return reason.strip() or None
 
 
@@ -104,15 +106,3 @@ def _give_up(found: Material, deployment: Deployment) -> str:
     actor = identity.actor(touch=True)
     found.service.ask(actor, found.environment, str(deployment.id), "cancel")
     return f"{deployment.name.capitalize()} is given up; what was done stays."
-
-
-def before_after(found: Material, side: str) -> None:
-    """Offer to measure before or after; both runs carry a label by which they are compared."""
-    name = f"plan {found.kept.number}" if found.kept else found.applied.name if found.applied else "now"
-    label = f"{side} {name}"
-    off = material.why_not(found.actor, "benchmark") is not None or found.run is not None
-    with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button(f"Measure “{label}” first" if side == "before" else f"Measure “{label}”",
-                     icon=":material/timer:", disabled=off, key=f"bench_{side}"):  # fmt: skip
-            material.start(found, Order("benchmark", found.environment, options=Options(label=label)))
-        st.caption("A benchmark on both sides shows what the rollout brought; it takes a few minutes.")

@@ -11,12 +11,10 @@ from ms5ops.rollout.journal import Deployment, Who
 from ms5ops.rollout.operation import PHASES
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.way import Way, find_way
-from ms5ops.ui import identity
+from ms5ops.ui import identity, rollout_measure
 from ms5ops.ui import rollout_gate as gate
 from ms5ops.ui import rollout_material as material
-from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import ICONS, plain
-from ms5ops.ui.rollout_apply import before_after
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import VERDICTS
 from ms5ops.units import bytes_text, instant_text
@@ -43,8 +41,8 @@ def verify(found: Material) -> None:
     for one in checks:
         _criterion(one)
     st.subheader("Before and after", anchor=False)
-    before_after(found, "after")
-    page_link("compare", "Compare two benchmark runs")
+    rollout_measure.offer(found, "after")
+    rollout_measure.compared(found)
 
 
 def _criterion(one: Check) -> None:

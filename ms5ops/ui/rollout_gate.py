@@ -80,15 +80,23 @@ def _trial(trial: KeptTrial) -> None:
         st.success(f"**{text}.** {plain(about)}", icon=ICONS["ok"])
     order = {"fails": 0, "not tried": 1, "works": 2}
     results = sorted(trial.results, key=lambda one: order[one.result])
+    titles = {one.key: f"“{one.title}”" for one in sorted(results, key=lambda one: -len(one.key))}
     frame = pd.DataFrame(
         {
             "result": [one.result for one in results],
             "title": [one.title for one in results],
             "seconds": pd.array([one.seconds if one.result == "works" else None for one in results], dtype="Float64"),
-            "reason": [one.reason for one in results],
+            "reason": [_with_titles(one.reason, titles) for one in results],
         }
     )
     show_table(frame, TRIAL_COLUMNS, key="dry_run", height=360)
+
+
+def _with_titles(reason: str, titles: dict[str, str]) -> str:
+    """A reason with operations called as people call them; ``titles`` by key, the longest key first."""
+    for key, title in titles.items():
+        reason = reason.replace(key, title)
+    return reason
 
 
 def approve(found: Material) -> None:
@@ -119,7 +127,9 @@ def approve(found: Material) -> None:
 
 def _approve_form(found: Material, kept: KeptPlan) -> None:
     off = material.explain_off(found.actor, "approve")
-    own = found.actor is not None and found.actor.name.casefold() == kept.author.casefold()
+    own = found.actor is not None and approvals.same_person(
+        found.actor.name, found.actor.provider, kept.author, kept.provider
+    )
     if own:
         st.caption(":material/lock: You made this plan: somebody else has to look at it.")
     if found.trial is None:

@@ -81,8 +81,9 @@ def _steps(found: Material) -> list[tuple[str, Mark, str]]:
     if found.trial is None:
         marks.append(("Dry run", "next" if kept and applied is None else "open", "not yet"))
     else:
-        failed = len(found.trial.failed)
-        marks.append(("Dry run", "bad" if failed else "done", f"{failed} fail" if failed else "it works"))
+        failed, works = len(found.trial.failed), sum(one.result == "works" for one in found.trial.results)
+        tried = f"{works} of {len(found.trial.results)} tried"
+        marks.append(("Dry run", "bad" if failed else "done", f"{failed} fail" if failed else f"{tried}, all work"))
     approved = kept is not None and gate.gate_of(found, found.service.asked(kept)).fact == "met"
     if not found.connected.protected:
         marks.append(("Approve", "done", "not needed here"))

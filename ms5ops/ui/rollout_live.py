@@ -6,6 +6,8 @@ from uuid import UUID
 import pandas as pd
 import streamlit as st
 
+from ms5ops.benchmark import background
+from ms5ops.benchmark.run_summary import benchmark_title
 from ms5ops.control import progress, runs
 from ms5ops.control.progress import Live
 from ms5ops.control.runs import Run
@@ -14,6 +16,8 @@ from ms5ops.rollout.journal import Deployment, Event, OperationRow, RequestKind
 from ms5ops.rollout.operation import PHASES
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
+from ms5ops.ui.benchmark_readings import forget_headers
+from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.rollout_material import Material
 from ms5ops.units import duration_text
@@ -52,6 +56,7 @@ def _following(found: Material, run: Run) -> None:
     alive = runs.at_work(found.service.store, found.environment)
     if alive is None or alive.id != run.id or not now.is_open:
         material.forget()
+        forget_headers()  # a benchmark run is among the stored ones now
         st.rerun(scope="app")
     with st.container(border=True, key="live"):
         took = duration_text(max(0.0, (found.service.now() - now.asked_at).total_seconds()))
@@ -63,7 +68,20 @@ def _following(found: Material, run: Run) -> None:
         if live is not None:
             show(found, live)
         elif now.order.kind == "benchmark":
-            st.code(runs.log_tail(now)[-2000:] or "no output yet", language=None)
+            _measuring(found)
+
+
+def _measuring(found: Material) -> None:
+    """How far a benchmark run is; it is stopped on its own page."""
+    try:
+        status = background.current(found.environment)
+    except Ms5opsError:
+        return
+    if status is not None and status.is_running:
+        left = status.remaining_seconds
+        ahead = f", about {duration_text(left)} left" if left is not None else ""
+        st.progress(status.share, text=plain(f"{benchmark_title(status.step)}{ahead}"))
+    page_link("benchmarks", "Stop it, or see what was measured")
 
 
 @st.fragment(run_every=2)

@@ -129,6 +129,12 @@ def _read(page: Readings) -> Material:
     )
 
 
+def state_for(found: Material, text: str) -> State:
+    """The state as the policy set of that text looks at it; kept as the page's own is."""
+    version = "".join(f"{one.id}{one.status}{one.direction}" for one in found.deployments[:1])
+    return _state(_key(found.page, version), text, found.connected)
+
+
 def in_force(service: Service, environment: str) -> Chosen:
     """The policy set in force; its text is read once per version."""
     number = policy_sets.in_force_number(service.store, environment)

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops.control.plans import KeptPlan
+from ms5ops.policy.document import PolicySet
 from ms5ops.policy.lint import LintFinding, lint
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.measure import measure
@@ -200,13 +201,13 @@ def _behind(one: Operation) -> None:
             st.code(one.verification.sql.strip(), language="sql", wrap_lines=True)
 
 
-def lint_findings(found: Material) -> list[LintFinding]:
-    """What the rules say of the policy set, with this server's figures."""
+def lint_findings(found: Material, policy: PolicySet | None = None) -> list[LintFinding]:
+    """What the rules say of a policy set (None: the plan's), with this server's figures."""
     settings = found.service.settings
     window = settings.environments[found.environment].maintenance_window if found.environment in (
         settings.environments
     ) else None  # fmt: skip
-    return lint(found.policy, measure(found.page.overview, window))
+    return lint(policy or found.policy, measure(found.page.overview, window))
 
 
 def _objections(found: Material) -> None:

@@ -8,14 +8,13 @@ import streamlit as st
 from ms5ops.control import policy_sets
 from ms5ops.control.policy_sets import Change
 from ms5ops.errors import Ms5opsError
-from ms5ops.policy.lint import lint
-from ms5ops.rollout.measure import measure
+from ms5ops.policy.document import PolicySet
 from ms5ops.rollout.plan import make_plan
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.rollout_material import Material
-from ms5ops.ui.rollout_plan import show_lint
+from ms5ops.ui.rollout_plan import lint_findings, show_lint
 from ms5ops.units import instant_text
 
 _SPAN = "An interval of fixed length, such as 7 days or 12 hours"
@@ -95,8 +94,8 @@ def _effect(found: Material, text: str, key: str, off: bool) -> None:
     try:
         policy = policy_sets.parse(text)
         differing = policy_sets.compare(found.chosen.policy, policy)
-        now = make_plan(found.service.state(found.connected, found.chosen.policy), found.chosen.policy)
-        then = make_plan(found.service.state(found.connected, policy), policy)
+        now = make_plan(material.state_for(found, found.chosen.text), found.chosen.policy)
+        then = make_plan(material.state_for(found, text), policy)
     except Ms5opsError as error:
         material.refused(error)
         return
@@ -115,17 +114,36 @@ def _effect(found: Material, text: str, key: str, off: bool) -> None:
         st.caption(f"and {len(added) - 12} more")
     for one in gone[:12]:
         st.markdown(f"- :gray[no longer: {plain(one.title)}]")
-    findings = [one for one in lint(policy, measure(found.page.overview, None)) if one.severity != "info"]
-    if findings:
-        show_lint(findings)
+    _objections(found, policy)
     _save(found, text, key, off)
+
+
+def _objections(found: Material, policy: PolicySet) -> None:
+    """What the rules say against it now and did not say before; the rest stands already in step 1."""
+    before = {(one.rule, one.subject, one.reason) for one in lint_findings(found, found.chosen.policy)}
+    fresh = [
+        one
+        for one in lint_findings(found, policy)
+        if one.severity != "info" and (one.rule, one.subject, one.reason) not in before
+    ]
+    if fresh:
+        st.markdown("**What speaks against it**")
+        show_lint(fresh)
 
 
 def _changes(differing: tuple[Change, ...]) -> None:
     for one in differing:
-        st.markdown(f"- `{one.where.replace('`', '')}`: {plain(one.before)} → **{plain(one.after)}**")
+        st.markdown(f"- {plain(_where(one.where))}: {plain(one.before)} → **{plain(one.after)}**")
     if not differing:
         st.caption("Nothing that reaches the database differs.")
+
+
+def _where(key: str) -> str:
+    """A key as the forms call it: ``metric_hist, Delete after``; as it stands in the text where they do not have it."""
+    parts = key.split(".")
+    if len(parts) == 3 and parts[0] in policy_sets.INTERVALS and parts[2] in HEADINGS:
+        return f"{parts[1]}, {HEADINGS[parts[2]][0]}"
+    return key
 
 
 def _save(found: Material, text: str, key: str, off: bool) -> None:

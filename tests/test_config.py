@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ms5ops.config import SANDBOX, load_settings
+from ms5ops.config import SANDBOX, Costs, load_settings
 from ms5ops.errors import ConfigError
 
 WHOLE = """
@@ -128,3 +128,20 @@ def test_a_window_is_in_its_own_zone(tmp_path: Path) -> None:
     window = load_settings({}, write(tmp_path, WHOLE)).environment("production").maintenance_window
     assert window.contains(datetime(2026, 7, 1, 20, 30, tzinfo=UTC))  # 22:30 in Berlin
     assert not window.contains(datetime(2026, 1, 1, 20, 30, tzinfo=UTC))  # 21:30 in Berlin
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[costs]\nprice_per_gb_month = 0\ncurrency = "EUR"', "price_per_gb_month"),
+        ("[costs]\nprice_per_gb_month = 0.1", "currency"),
+        ('[costs]\nprice_per_gb = 0.1\ncurrency = "EUR"', "price_per_gb_month"),
+    ],
+)
+def test_a_price_is_whole_or_refused(tmp_path: Path, text: str, said: str) -> None:
+    file = tmp_path / "ms5ops.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_settings({}, file)
+    file.write_text('[costs]\nprice_per_gb_month = 0.1\ncurrency = "EUR"')
+    assert load_settings({}, file).costs == Costs(price_per_gb_month=0.1, currency="EUR")

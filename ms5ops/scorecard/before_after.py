@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from ms5ops.benchmark.compare import IN_TOTALS, Comparison
-from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.run_summary import benchmark_title
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
@@ -45,15 +45,12 @@ def dashboards_down(found: Material) -> Answer:
         return unmeasured(_lacking_side(bool(old), bool(new), "run that measured dashboards"))
     was, is_now = (_geometric_mean([side[key] for key in both]) for side in (old, new))
     down = 1 - is_now / was
-    measured = [run for run in (*before, *after) if _levels([run]).keys() & set(both)]
-    by_run = [(run.header.started_at, _levels([run])) for run in measured]
+    before, after = ([run for run in side if _levels([run]).keys() & set(both)] for side in (before, after))
+    by_run = [(run.header.started_at, _levels([run])) for run in (*before, *after)]
     whole = [
         (at, _geometric_mean([levels[key] for key in both])) for at, levels in by_run if levels.keys() >= set(both)
     ]
-    newest = max((run.header for run in after if _levels([run]).keys() & set(both)), key=lambda one: one.started_at)
-    last_before = max(
-        (run.header for run in before if _levels([run]).keys() & set(both)), key=lambda one: one.started_at
-    )
+    last_before, newest = (max((run.header for run in side), key=_started) for side in (before, after))
     change = f"{percent_text(down)} less" if down >= 0 else f"{percent_text(-down)} more"
     return judged(
         down > DASHBOARDS_WANTED,
@@ -64,13 +61,25 @@ def dashboards_down(found: Material) -> Answer:
         measured_at=newest.started_at,
         origin=found.origin,
         evidence=(run_evidence(newest), run_evidence(last_before)),
-        details=tuple(
-            f"{benchmark_title(name)}: {milliseconds_text(old[name, text])} before, "
-            f"{milliseconds_text(new[name, text])} after (medians over runs)"
-            for name, text in both
+        details=(
+            *(
+                f"{benchmark_title(name)}: {milliseconds_text(old[name, text])} before, "
+                f"{milliseconds_text(new[name, text])} after (medians over runs)"
+                for name, text in both
+            ),
+            _run_line("Runs before", before),
+            _run_line("Runs after", after),
         ),
         trend=months.trend(whole, "Load time of dashboards", "ms", more_is_better=False),
     )
+
+
+def _started(header: RunHeader) -> datetime:
+    return header.started_at
+
+
+def _run_line(name: str, runs: Sequence[Run]) -> str:
+    return f"{name}: {', '.join(run.header.run_id for run in runs)}"
 
 
 def _levels(runs: Sequence[Run]) -> dict[Key, float]:

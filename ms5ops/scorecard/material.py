@@ -16,6 +16,9 @@ from ms5ops.observe.totals import Totals
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.journal import Deployment
 
+REPLAYED_NOTE = "Replayed:"
+"""How the note of a deployment begins that was replayed: the journal has no column for it."""
+
 
 @dataclass(frozen=True)
 class DeploymentSteps:
@@ -23,6 +26,11 @@ class DeploymentSteps:
 
     deployment: Deployment
     errors: tuple[str, ...]
+
+    @property
+    def is_replayed(self) -> bool:
+        """Whether it ran in a simulated calendar, which its note in the journal says."""
+        return (self.deployment.note or "").startswith(REPLAYED_NOTE)
 
 
 @dataclass(frozen=True)

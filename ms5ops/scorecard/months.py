@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
 from ms5ops.scorecard.records import Direction, Point, Trend
-from ms5ops.units import change_text, percent_text
+from ms5ops.units import change_text
 
 UNCHANGED = 0.05
 """Own choice: a month that is within a twentieth of the one before it is as good; benchmarks judge by the same 5 %."""
@@ -46,7 +46,7 @@ def _direction(last: float, now: float, more_is_better: bool) -> Direction:
 def _text(last: float, now: float, change: float | None, direction: Direction) -> str:
     if direction == "as before":
         return "as last month"
-    if change is None or abs(change) > 10:  # a change from nearly nothing says little in per cent
+    # From nearly nothing, or through zero, a change says little in per cent.
+    if change is None or abs(change) > 10 or last * now < 0:
         return f"{direction} than last month"
-    sign = change_text(change) if abs(change) >= 0.005 else percent_text(change)
-    return f"{direction} than last month ({sign})"
+    return f"{direction} than last month ({change_text(change)})"

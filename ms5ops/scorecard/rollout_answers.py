@@ -26,6 +26,7 @@ def steps(found: Material) -> Answer:
     if not ended:
         return unmeasured(_no_deployment(reading.get()))
     newest = ended[-1]
+    ended = [one for one in ended if one.is_replayed == newest.is_replayed]
     deployment, number = newest.deployment, len(newest.errors)
     at = deployment.finished_at or deployment.started_at
     every = counted(deployment.operations, "step", "steps")
@@ -43,7 +44,7 @@ def steps(found: Material) -> Answer:
         f"{number} of {every} failed",
         reason,
         measured_at=at,
-        origin=found.origin,
+        origin="replayed" if newest.is_replayed else found.origin,
         evidence=(
             Evidence(
                 f"{deployment.name.capitalize()} by {deployment.actor}, {instant_text(deployment.started_at)}",

@@ -5,7 +5,7 @@ import streamlit as st
 from ms5ops import paths, units
 from ms5ops.config import Costs, load_settings
 from ms5ops.errors import Ms5opsError
-from ms5ops.figures.scorecard import sparkline
+from ms5ops.figures.scorecard import sparkline_image
 from ms5ops.scorecard.reading import read_scorecard
 from ms5ops.scorecard.records import AREAS, Answer, Criterion, Evidence, Question, Scorecard, Status
 from ms5ops.ui.links import TITLES, page_link
@@ -13,6 +13,8 @@ from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings, history
 from ms5ops.ui.verdicts import show_verdict
 
+WIDTHS = (350, 240, 160, 110)
+"""Pixels of a row's parts: together what a screen of 1,366 leaves beside the menu."""
 KEPT_S = 120
 """How old a scorecard may get before the next page load reads anew: its checks query the server."""
 BADGES: dict[Status, tuple[str, str]] = {
@@ -66,8 +68,15 @@ def areas(card: Scorecard) -> None:
 
 def _row(one: Criterion, card: Scorecard) -> None:
     question, answer = one.question, one.answer
-    with st.container(border=True, key=f"criterion_{question.key}"):
-        said, value, trend, more = st.columns([3.6, 2.6, 1.6, 1.3], gap="small", vertical_alignment="center")
+    with st.container(
+        horizontal=True,
+        border=True,
+        vertical_alignment="center",
+        horizontal_alignment="distribute",
+        key=f"criterion_{question.key}",
+    ):
+        # Fixed widths wrap on a narrow screen, where columns would only get narrower.
+        said, value, trend, more = (st.container(width=width, gap="small") for width in WIDTHS)
         with said:
             colour, icon = BADGES[answer.status]
             marked = (
@@ -78,6 +87,8 @@ def _row(one: Criterion, card: Scorecard) -> None:
                 help=f"{plain(question.definition)} Unit: {plain(question.unit)}.",
             )
             st.caption(plain(answer.reason))
+            if answer.status == "not measured yet" and question.measure.page in TITLES:
+                page_link(question.measure.page, question.measure.label)
         with value:
             st.markdown(f"**{plain(answer.text)}**" if answer.value is not None else ":gray[No value yet]")
             st.caption(f"Target: {plain(question.target)}")
@@ -91,14 +102,13 @@ def _trend(answer: Answer) -> None:
     if answer.trend is None:
         st.caption("No trend kept" if answer.value is not None else "")
         return
-    st.html(sparkline(answer.trend))
+    if len(answer.trend.points) > 1:
+        st.html(sparkline_image(answer.trend))
     st.caption(plain(answer.trend.text), help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year.")
 
 
 def _ways(question: Question, answer: Answer) -> None:
-    if answer.status == "not measured yet" and question.measure.page in TITLES:
-        page_link(question.measure.page, question.measure.label)
-    with st.popover("Evidence" if answer.evidence else "How to measure", type="tertiary", width="content"):
+    with st.popover("Evidence" if answer.evidence else "Details", type="tertiary", width="content"):
         if answer.measured_at is not None:
             st.markdown(f"Measured {units.instant_text(answer.measured_at)} ({answer.origin} data)")
         for number, evidence in enumerate(answer.evidence):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ms5ops.figures.scorecard import sparkline
+from ms5ops.figures.scorecard import sparkline, sparkline_image
 from ms5ops.observe.overview import as_plain
 from ms5ops.scorecard import card, months
 from ms5ops.scorecard.records import AREAS, Criterion, Scorecard, judged, unmeasured
@@ -79,6 +79,7 @@ def at(month: int, day: int = 1) -> datetime:
         ([(at(9), 100.0), (at(10), 50.0)], True, "worse", "worse than last month (-50 %)"),
         ([(at(9), 100.0), (at(10), 103.0)], False, "as before", "as last month"),
         ([(at(9), 0.0), (at(10), 2.0)], False, "worse", "worse than last month"),
+        ([(at(9), 5.0), (at(10), -2.0)], False, "better", "better than last month"),
         ([(at(8), 100.0), (at(10), 50.0)], False, None, "no value of the month before"),
     ],
 )
@@ -103,5 +104,6 @@ def test_the_small_line_names_its_months_and_escapes_what_it_is_told() -> None:
     assert found is not None
     svg = sparkline(found)
     assert "<b>" not in svg
+    assert "<b>" not in sparkline_image(found)
     assert "2026-09 100, 2026-10 50" in svg
     assert svg.count("<circle") == 2

@@ -39,6 +39,14 @@ def test_one_that_broke_off_misses_it_although_no_step_is_known_to_have_failed()
     assert (answer.status, answer.value, answer.reason) == ("not met", 0.0, "Deployment 1 broke off: Connection lost.")
 
 
+def test_a_replayed_deployment_is_marked_so_and_stands_in_no_line_with_others() -> None:
+    replayed = DeploymentSteps(deployment(3, NOW - DAY, note="Replayed: the calendar was simulated."), ())
+    answer = steps(material(origin="simulated", live=live([replayed, FAULTY, CLEAN])))
+    assert (answer.status, answer.origin) == ("met", "replayed")
+    assert answer.trend is not None
+    assert [one.month for one in answer.trend.points] == ["2026-11"]
+
+
 @pytest.mark.parametrize(
     ("found", "reason"),
     [

@@ -56,6 +56,7 @@ def measure(work: Work, gathered: Gathered) -> None:
             began = datetime.now(UTC)
             driven = clients.drive(level, work.effort.drive_s, work.options.seed)
             _add(gathered, level, began, driven, list(statements))
+            work.keep(lambda: gathered)
 
 
 def mix(work: Work) -> dict[str, bytes]:

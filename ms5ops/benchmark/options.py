@@ -128,17 +128,6 @@ class Pace:
             self.taken[self._part] = time.monotonic() - self._began
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a part of a run gets: where, what was asked for, how much effort, what the questions are asked of."""
-
-    site: Site
-    options: Options
-    effort: Effort
-    choice: Choice
-    pace: Pace
-
-
 @dataclass
 class Gathered:
     """Results so far, and their samples by benchmark."""
@@ -151,3 +140,25 @@ class Gathered:
         self.results.append(result)
         if samples:
             self.samples[result.benchmark] = samples
+
+
+Keep = Callable[[Callable[[], Gathered]], None]
+
+
+def _keep_nothing(_make: Callable[[], Gathered]) -> None:
+    """For a run whose results nobody waits for before its end."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a part of a run gets: where, what was asked for, how much effort, what the questions are asked of.
+
+    ``keep`` is called with what makes all results so far, whenever there are more: it asks for them now and then.
+    """
+
+    site: Site
+    options: Options
+    effort: Effort
+    choice: Choice
+    pace: Pace
+    keep: Keep = _keep_nothing

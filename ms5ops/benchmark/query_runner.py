@@ -158,6 +158,7 @@ class QueryRun:
         self, work: Work, suite: Suite, session: TimedSession, client: PageClient, there: Collection[str]
     ) -> None:
         self._suite, self._effort, self._seed, self._pace = suite, work.effort, work.options.seed, work.pace
+        self._keep = work.keep
         schema, choice = work.site.read.schema, work.choice
         subjects: list[Subject] = [TimedQuestion(one, session, schema, choice, there) for one in suite.questions]
         subjects += [TimedPage(one, client, schema, choice, there) for one in suite.pages]
@@ -184,9 +185,17 @@ class QueryRun:
                 taken = self._take(state)
                 if taken is not None:
                     state.samples.append(taken.sample)
+                self._keep(lambda: self._so_far(gathered))
         self._pace.begin("explaining")
         for state in self._states.values():
             gathered.add(self._result(state), state.samples)
+
+    def _so_far(self, gathered: Gathered) -> Gathered:
+        """All results with those of the questions as they stand, not looked at more closely."""
+        found = Gathered(list(gathered.results), dict(gathered.samples))
+        for state in self._states.values():
+            found.add(self._result(state, closely=False), state.samples)
+        return found
 
     def _warm_up(self) -> None:
         names = sorted(self._states)
@@ -249,13 +258,13 @@ class QueryRun:
             return None
         return replace(raw, answer=one.answer), replace(aggregate, answer=other.answer)
 
-    def _result(self, state: _State) -> Result:
+    def _result(self, state: _State, *, closely: bool = True) -> Result:
         subject, samples = state.subject, state.samples
         outcome: Outcome = state.outcome or ("ok" if samples else "stopped")
         message = state.message or (None if samples else "The run was stopped before it was measured.")
         found = sampling.figures([one.value for one in samples]) if outcome == "ok" else sampling.NOTHING
         details: dict[str, Any] = {"warmups": self._effort.warmups, "planned": state.planned}
-        if samples and not self._pace.stop():
+        if samples and closely and not self._pace.stop():
             self._pace.say(subject.name)
             details |= subject.details(samples)
         return Result(

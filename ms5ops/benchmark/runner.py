@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -14,17 +15,24 @@ from ms5ops.benchmark.query_runner import QueryRun
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.sampling import Effort
 from ms5ops.benchmark.suite import load_suite
+from ms5ops.benchmark.unfinished import Draft
 from ms5ops.database import TimedSession
 
 _LOOK_EVERY_S = 0.1
 
 
-def run_suite(site: Site, options: Options, report: Report = lambda _progress: None, stop: Stop = lambda: False) -> Run:
+def run_suite(
+    site: Site,
+    options: Options,
+    report: Report = lambda _progress: None,
+    stop: Stop = lambda: False,
+    draft: Draft | None = None,
+) -> Run:
     """Measure what ``options`` ask for, and return it; nothing is stored.
 
     ``report`` is told how far it is. Once ``stop`` says True, what runs is cancelled and the run returned with what was
-    measured until then, as partial. Raises ServerError where the server cannot be reached or is lost, BenchmarkError
-    where there is nothing to measure.
+    measured until then, as partial. ``draft`` keeps what is measured while it is under way, in case that is its end.
+    Raises ServerError where the server cannot be reached or is lost, BenchmarkError where there is nothing to measure.
     """
     started = datetime.now(UTC)
     effort = options.chosen_effort
@@ -33,9 +41,6 @@ def run_suite(site: Site, options: Options, report: Report = lambda _progress: N
     pace.say("Reading the circumstances")
     surroundings = read_surroundings(site.read)
     choice = anchor.choose(site.read.database, site.read.schema, options.anchor, started)
-    gathered = _measure(Work(site, options, effort, choice, pace))
-    is_partial = stop()
-    pace.end()
     header = RunHeader(
         run_id=str(uuid4()),
         source=site.source,
@@ -44,17 +49,30 @@ def run_suite(site: Site, options: Options, report: Report = lambda _progress: N
         label=options.label,
         actor=options.actor,
         started_at=started,
-        finished_at=datetime.now(UTC),
+        finished_at=started,
         anchor=choice.anchor,
         suite_hash=load_suite().suite_hash,
         seed=options.seed,
         is_quick=options.is_quick,
-        is_partial=is_partial,
+        is_partial=True,
         is_summary=False,
         note=options.note,
         surroundings=surroundings,
     )
-    return Run(header, tuple(gathered.results), sampling.samples_frame(gathered.samples))
+
+    def keep(make: Callable[[], Gathered]) -> None:
+        if draft is not None:
+            draft.keep(lambda: _run(header, make(), is_partial=True))
+
+    gathered = _measure(Work(site, options, effort, choice, pace, keep))
+    is_partial = stop()
+    pace.end()
+    return _run(header, gathered, is_partial=is_partial)
+
+
+def _run(header: RunHeader, gathered: Gathered, *, is_partial: bool) -> Run:
+    whole = replace(header, finished_at=datetime.now(UTC), is_partial=is_partial)
+    return Run(whole, tuple(gathered.results), sampling.samples_frame(gathered.samples))
 
 
 def _measure(work: Work) -> Gathered:
@@ -63,6 +81,7 @@ def _measure(work: Work) -> Gathered:
         if part in work.options.parts and not work.pace.stop():
             work.pace.begin(part)
             measure(work, gathered)
+            work.keep(lambda: gathered)
     return gathered
 
 

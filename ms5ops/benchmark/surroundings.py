@@ -1,7 +1,7 @@
 """How the circumstances of two sides differ, in words, before any verdict."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from statistics import median
 from typing import Literal, NamedTuple, get_args
@@ -93,6 +93,9 @@ _OF_SERVERS: tuple[tuple[str, Callable[[Surroundings], str], Meaning], ...] = (
 )
 
 
+_BESIDES = "The rows are as many; compression saves room, and aggregates, indexes and what a rollback needs take some."
+
+
 @dataclass(frozen=True)
 class Difference:
     """One difference. ``before`` and ``after`` are texts for people; ``remark`` says what it means, in a sentence."""
@@ -166,9 +169,12 @@ def _of_settings(before: Sequence[Surroundings], after: Sequence[Surroundings]) 
 def _of_volume(before: Sequence[Surroundings], after: Sequence[Surroundings]) -> Iterator[Difference]:
     deployed = _is_deployed(before, after)
     old, new = (_middle(one.rows for one in side) for side in (before, after))
-    yield from _volume("Rows", old, new, count_text, deployed)
+    rows = [*_volume("Rows", old, new, count_text, deployed)]
+    yield from rows
+    is_as_many = not rows and old is not None and new is not None
     old, new = (_middle(one.database_bytes for one in side) for side in (before, after))
-    yield from _volume("Size of the database", old, new, bytes_text, deployed)
+    sizes = _volume("Size of the database", old, new, bytes_text, deployed)
+    yield from (replace(one, weight="expected", remark=_BESIDES) for one in sizes) if deployed and is_as_many else sizes
     old, new = (_middle(one.compressed_share for one in side) for side in (before, after))
     if old == new or (old is not None and new is not None and abs(old - new) < SHARE_TOLD):
         return

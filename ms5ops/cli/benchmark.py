@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,10 +21,9 @@ from ms5ops.access.manage import allowed
 from ms5ops.benchmark import background
 from ms5ops.benchmark.background import Announcement
 from ms5ops.benchmark.options import PARTS, READING, Options, Part, Progress, Site, open_site
-from ms5ops.benchmark.records import GROUPS, Group, Run
+from ms5ops.benchmark.records import GROUPS, PROBLEMS, Group, Run
 from ms5ops.benchmark.run_summary import benchmark_title, target_text
-from ms5ops.benchmark.runner import run_suite
-from ms5ops.benchmark.store import store_run
+from ms5ops.benchmark.series import run_series
 from ms5ops.benchmark.suite import load_suite
 from ms5ops.cli import benchmark_store
 from ms5ops.cli.status import EnvironmentOption, JsonOption
@@ -38,8 +37,6 @@ narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 EXIT_PROBLEM = 1
 EXIT_INTERRUPTED = 130
-PROBLEMS = ("failed", "timed out", "different answer")
-"""Outcomes for which the exit code is 1; a missed target is none of them."""
 
 GroupName = StrEnum("GroupName", {group: group for group in GROUPS})  # type: ignore[misc]  # from one list
 PartName = StrEnum("PartName", {part: part for part in PARTS})  # type: ignore[misc]
@@ -69,8 +66,10 @@ def run(
         typer.Option("--anchor", help="The instant to take as now (ISO 8601); by default the newest sample."),
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Of the random orders: the same one repeats them.")] = 1,
+    repeat: Annotated[
+        int, typer.Option("--repeat", min=1, max=50, help="So many runs in a row, so that their scatter can be told.")
+    ] = 1,
     note: Annotated[str | None, typer.Option("--note", help="A remark that is kept with the run.")] = None,
-    actor: Annotated[str | None, typer.Option("--actor", hidden=True, help="Who asked for it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a database, and keep the run in the history.
@@ -87,21 +86,21 @@ def run(
         is_quick=quick,
         anchor=parse_anchor(anchor),
         seed=seed,
-        actor=actor or who.name,
+        actor=who.name,
         note=note,
     )
     with (
         background.alone(settings.chosen(environment), label=label, actor=options.actor) as announced,
         open_site(settings, environment) as site,
     ):
-        done = _measured(site, options, announced)
-        store_run(benchmark_store.history(), done)
-        announced.ended("stopped" if done.header.is_partial else "finished", run_id=done.header.run_id)
-    _show(done, as_json)
-    if done.header.is_partial:
+        done = _measured(site, options, announced, repeat)
+        last = done[-1].header
+        announced.ended("stopped" if last.is_partial else "finished", run_id=last.run_id)
+    _show(done, as_json, is_list=repeat > 1)
+    if last.is_partial:
         narration.print("Stopped: what was measured until then is kept, marked partial.")
         raise typer.Exit(EXIT_INTERRUPTED)
-    if any(result.outcome in PROBLEMS for result in done.results):
+    if any(result.outcome in PROBLEMS for one in done for result in one.results):
         raise typer.Exit(EXIT_PROBLEM)
 
 
@@ -134,10 +133,14 @@ def parse_anchor(text: str | None) -> datetime | None:
     return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
-def _measured(site: Site, options: Options, announced: Announcement) -> Run:
-    """The run, measured in a thread: the driver waits where Ctrl-C is not seen, so another thread has to see it."""
+def _measured(site: Site, options: Options, announced: Announcement, repeat: int) -> list[Run]:
+    """The runs, measured in a thread: the driver waits where Ctrl-C is not seen, so another thread has to see it."""
+    history = benchmark_store.history()
     interrupted, over = threading.Event(), threading.Event()
-    outcome: list[Run | BaseException] = []
+    outcome: list[list[Run] | BaseException] = []
+
+    def tell(line: str) -> None:
+        narration.print(line, markup=False)
 
     def stop() -> bool:
         return interrupted.is_set() or announced.stop_asked()
@@ -146,16 +149,13 @@ def _measured(site: Site, options: Options, announced: Announcement) -> Run:
 
         def report(progress: Progress) -> None:
             show(progress)
-            announced.progress(
-                round(progress.done_seconds * 10),
-                round(progress.total_seconds * 10),
-                progress.label,
-                progress.remaining_seconds,
-            )
+            announced.report(progress)
 
         def measure() -> None:
             try:
-                outcome.append(run_suite(site, options, report, stop))
+                outcome.append(
+                    run_series(site, options, history, repeat=repeat, report=report, stop=stop, narrate=tell)
+                )
             except BaseException as error:  # noqa: BLE001  # raised again in the thread that waits
                 outcome.append(error)
             finally:
@@ -200,12 +200,16 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
-def _show(done: Run, as_json: bool) -> None:
+def _show(done: Sequence[Run], as_json: bool, *, is_list: bool) -> None:
     if as_json:
-        plain = {"header": as_plain(done.header), "results": as_plain(done.results)}
-        typer.echo(json.dumps({**plain, "samples": len(done.samples)}, indent=2, default=str))
-    else:
-        benchmark_store.show_run(done.header.run_id)
+        plain = [
+            {"header": as_plain(one.header), "results": as_plain(one.results), "samples": len(one.samples)}
+            for one in done
+        ]
+        typer.echo(json.dumps(plain if is_list else plain[0], indent=2, default=str))
+        return
+    for one in done:
+        benchmark_store.print_run(one)
 
 
 def _parts(only: list[PartName] | None, everything: bool, grouped: bool) -> tuple[Part, ...]:

@@ -13,7 +13,7 @@ from rich.table import Table as RichTable
 from ms5ops import units
 from ms5ops.access import shell
 from ms5ops.access.roles import require
-from ms5ops.benchmark.records import RunHeader, Surroundings
+from ms5ops.benchmark.records import Run, RunHeader, Surroundings
 from ms5ops.benchmark.run_summary import benchmark_title, kept, marks, run_title, target_text, value_text, verdict
 from ms5ops.benchmark.selection import select
 from ms5ops.benchmark.store import load_run, run_headers
@@ -71,6 +71,11 @@ def show_run(
         plain = {"header": as_plain(found.header), "results": as_plain(found.results)}
         typer.echo(json.dumps({**plain, "samples": len(found.samples)}, indent=2))
         return
+    print_run(found)
+
+
+def print_run(found: Run) -> None:
+    """A run for people: what it was taken on, and every benchmark against its target."""
     console, judged = _console(), verdict(found)
     console.print(f"[bold]{escape(run_title(found.header))}[/], run {found.header.run_id}")
     told = [f"environment {found.header.environment}", f"by {found.header.actor}", *marks(found.header)]

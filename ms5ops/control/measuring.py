@@ -1,5 +1,6 @@
 """Benchmarks as runs of the console: in the run's own process, for whoever asked for it, seen on every page."""
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -8,8 +9,7 @@ from ms5ops.benchmark import background
 from ms5ops.benchmark.options import PARTS, READING, Options, Progress, open_site
 from ms5ops.benchmark.records import PROBLEMS
 from ms5ops.benchmark.run_summary import benchmark_title
-from ms5ops.benchmark.runner import run_suite
-from ms5ops.benchmark.store import store_run
+from ms5ops.benchmark.series import run_series
 from ms5ops.config import Settings
 from ms5ops.control import runs
 from ms5ops.control.runs import Run
@@ -17,6 +17,7 @@ from ms5ops.control.store import Store
 from ms5ops.errors import BenchmarkError
 from ms5ops.history import History
 
+log = logging.getLogger(__name__)
 START_TIMEOUT_S = 20.0
 """As long as a page waits for the first sign of a run (own choice: an interpreter starts in 2 s on a busy host)."""
 TOLD_EVERY_S = 1.0
@@ -48,8 +49,7 @@ def measure(settings: Settings, run: Run, actor: Actor, tell: Callable[[str], No
                 told = time.monotonic()
                 tell(f"measuring {benchmark_title(progress.label)}")
 
-        done = run_suite(site, options, report, announced.stop_asked)
-        store_run(History(), done)
+        (done,) = run_series(site, options, History(), report=report, stop=announced.stop_asked, narrate=log.info)
         announced.ended("stopped" if done.header.is_partial else "finished", run_id=done.header.run_id)
     if done.header.is_partial:
         return "cancelled", "It was stopped; what was measured until then is kept."

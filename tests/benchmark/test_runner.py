@@ -193,24 +193,26 @@ def test_what_fails_is_said_and_the_rest_is_measured(sandboxes: Sandboxes) -> No
     assert all(one.median is None and one.p95 is None for name, one in results.items() if name != "good")
 
 
-def test_what_takes_too_long_is_timed_out(native: Target) -> None:
-    suite = Suite((question("good", "SELECT 1 AS n"), question("slow", "SELECT 1 AS n FROM pg_sleep(20)")), ())
-    began = time.monotonic()
-    results = by_name(measure(native, suite, timeout_ms=300))
+ENDLESS = "SELECT count(*) AS n FROM generate_series(1, 2000000000)"
+"""Minutes of work on any server, the embedded one too: what ends it there is a new engine (docs/adr/0002)."""
+
+
+def test_what_takes_too_long_is_timed_out(sandboxes: Sandboxes) -> None:
+    suite = Suite((question("good", "SELECT 1 AS n"), question("slow", ENDLESS)), ())
+    results = by_name(measure(sandboxes.target("legacy"), suite, timeout_ms=1_000))
     assert (results["good"].outcome, results["slow"].outcome) == ("ok", "timed out")
     assert results["slow"].median is None
-    assert time.monotonic() - began < 5
+    assert results["good"].samples >= 2  # the session outlives it
 
 
-def test_stopping_ends_a_running_statement(native: Target) -> None:
+def test_stopping_ends_a_running_statement(sandboxes: Sandboxes) -> None:
     asked = threading.Event()
     timer = threading.Timer(0.5, asked.set)
     timer.start()
     began = time.monotonic()
-    results = by_name(
-        measure(native, Suite((question("slow", "SELECT 1 AS n FROM pg_sleep(20)"),), ()), asked.is_set, 60_000)
-    )
-    assert time.monotonic() - began < 5
+    suite = Suite((question("slow", ENDLESS),), ())
+    results = by_name(measure(sandboxes.target("legacy"), suite, asked.is_set, 240_000))
+    assert time.monotonic() - began < 120  # half its limit: it was cancelled
     assert results["slow"].outcome == "stopped"
 
 

@@ -14,6 +14,7 @@ from ms5ops.collect import collect
 from ms5ops.config import load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.ui import access_routes, metrics_route
+from ms5ops.ui.proxies import ConfiguredProxies
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,7 @@ def _watch() -> None:
     try:
         settings = load_settings()
         if settings.alerts.in_console:
-            for one in evaluate(settings).deliveries:
+            for one in evaluate(settings, wait_s=0).deliveries:
                 if one.failure:
                     log.warning("An alert was not delivered: %s", one.failure)
     except WatchTaken:
@@ -103,5 +104,5 @@ async def _lifespan(_app: Any) -> AsyncIterator[None]:
 
 
 ROUTES = [*access_routes.routes(), *metrics_route.routes()]
-MIDDLEWARE = [Middleware(SecurityHeaders)]
+MIDDLEWARE = [Middleware(ConfiguredProxies), Middleware(SecurityHeaders)]
 LIFESPAN = _lifespan

@@ -25,7 +25,8 @@ def show(found: Material) -> None:
     show_verdict(verdict(found))
     steps = _steps(found)
     st.html(
-        '<ol style="display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;padding:0;margin:0 0 .5rem">'
+        '<ol style="display:grid;grid-template-columns:repeat(auto-fit,minmax(7.4rem,1fr));gap:.5rem;list-style:none;'
+        'padding:0;margin:0 0 .5rem">'
         + "".join(_card(number, title, mark, text) for number, (title, mark, text) in enumerate(steps, start=1))
         + "</ol>"
     )
@@ -36,7 +37,7 @@ def _card(number: int, title: str, mark: Mark, text: str) -> str:
     sign, colour = _SIGNS[mark]
     weight = "600" if mark == "next" else "400"
     return (
-        f'<li style="flex:1 1 7.4rem;border:1px solid #8896a355;border-left:4px solid {colour};border-radius:.4rem;'
+        f'<li style="border:1px solid #8896a355;border-left:4px solid {colour};border-radius:.4rem;'
         f'padding:.4rem .7rem;font-size:.9rem;line-height:1.35"><span style="font-weight:600">{number} {escape(title)} '
         f'<span style="color:{colour}">{sign}</span></span><br>'
         f'<span style="opacity:.85;font-weight:{weight}">{escape(text)}</span></li>'
@@ -97,8 +98,8 @@ def _steps(found: Material) -> list[tuple[str, Mark, str]]:
     elif applied is None:
         marks.append(("Apply", "next" if ready else "open", "not yet"))
     else:
-        bad = applied.status in ("failed", "paused", "cancelled")
-        marks.append(("Apply", "bad" if bad else "done", f"{applied.name}: {applied.status}"))
+        how: Mark = {"paused": "next", "failed": "bad", "cancelled": "bad"}.get(applied.status, "done")  # type: ignore[assignment]
+        marks.append(("Apply", how, f"{applied.name}: {applied.status}"))
     done = applied is not None and applied.status == "done"
     marks.append(("Verify", "next" if done else "open", "look at it" if done else "after it"))
     back = applied is not None and applied.status == "rolled back"
@@ -114,7 +115,7 @@ def _ended(found: Material) -> None:
     if not wanted or found.run is not None:
         return
     shown = [one for one in runs.latest(found.service.store, found.environment) if one.id == wanted]
-    if not shown or shown[0].outcome is None:
+    if not shown or shown[0].outcome in (None, "paused"):  # what is paused stands above the steps as that
         return
     run = shown[0]
     name = {"dry run": "Dry run", "apply": "Apply", "resume": "Going on", "rollback": "Roll back"}.get(

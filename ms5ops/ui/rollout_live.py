@@ -43,9 +43,10 @@ def strip(found: Material) -> None:
     if last.status in ("running", "planned"):
         _elsewhere(found, last)
     else:
+        why = f": {plain(last.note.rstrip('.'))}" if last.note else ""
         st.warning(
-            f"**{last.name.capitalize()} is {last.status}** with {last.done} of {last.operations} operations done"
-            f"{': ' + plain(last.note) if last.note else ''}. Go on with it in step 4, or take it back in step 6.",
+            f"**{last.name.capitalize()} is {last.status}**, {last.done} of {last.operations} operations are done{why}."
+            " Go on with it in step 4, or take it back in step 6.",
             icon=":material/pause_circle:",
         )
 
@@ -164,17 +165,11 @@ def table(rows: Sequence[OperationRow]) -> None:
             "Status": [_WORDS[row.status] for row in listed],
             "Phase": [f"{row.operation.phase} {PHASES[row.operation.phase]}" for row in listed],
             "Operation": [row.operation.title for row in listed],
-            "Took": pd.array([row.seconds for row in listed], dtype="Float64"),
+            "Took": [duration_text(row.seconds) if row.seconds is not None else "" for row in listed],
             "Error": [row.error or "" for row in listed],
         }
     )
-    st.dataframe(
-        frame,
-        hide_index=True,
-        width="stretch",
-        height=320,
-        column_config={"Took": st.column_config.NumberColumn(format="%.1f s")},
-    )
+    st.dataframe(frame, hide_index=True, width="stretch", height=320)
 
 
 def events(listed: Sequence[Event]) -> None:

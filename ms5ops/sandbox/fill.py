@@ -28,9 +28,12 @@ from ms5ops.sandbox.telemetry import Volume
 
 State = Literal["legacy", "hypertables", "optimised"]
 STATES: tuple[State, ...] = get_args(State)
+Replay = Literal["under way", "done"]
 SCHEMA = "factory_telemetry"
 
-__all__ = ["SCHEMA", "STATES", "Filled", "Progress", "State", "Volume", "fill", "filled"]
+__all__ = [
+    "SCHEMA", "STATES", "Filled", "Progress", "State", "Volume", "analyze", "extend", "fill", "filled", "replayed",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,11 @@ class Progress:
 
 @dataclass(frozen=True)
 class Filled:
-    """What the sandbox was filled with: rows over the five telemetry tables with start <= time < end."""
+    """What the sandbox was filled with: rows over the five telemetry tables with start <= time < end.
+
+    ``replay``: whether months of factory life are (or, where nobody is at it, were) being replayed on top of it
+    (``ms5ops.replay``), or have been; None where that was not asked for.
+    """
 
     state: State
     rows: int
@@ -66,6 +73,7 @@ class Filled:
     seed: int
     requested_rows: int
     filled_at: datetime
+    replay: Replay | None = None
 
     @property
     def volume(self) -> Volume:
@@ -89,10 +97,30 @@ def filled(database: Database) -> Filled | None:
         seed=found["seed"],
         requested_rows=found["requested_rows"],
         filled_at=datetime.fromisoformat(found["filled_at"]),
+        replay=found.get("replay"),
     )
 
 
-def fill(database: Database, state: State, volume: Volume, progress: Report) -> Filled:
+def extend(database: Database, volume: Volume, start: datetime, end: datetime) -> int:
+    """Load the telemetry of a span on top of a fill, at the density and with the seed of ``volume``; how many rows."""
+    loaded = 0
+    for table in telemetry.TABLES:
+        frame = telemetry.rows(table, start, end, volume)
+        _insert(database, table, frame)
+        loaded += len(frame)
+    return loaded
+
+
+def replayed(database: Database, *, rows: int, start: datetime, end: datetime, state: State) -> None:
+    """Note that the replay on top of a fill is done, and what the sandbox holds since."""
+    found = _marker(database) or {}
+    _mark(
+        database,
+        **{**found, "rows": rows, "from": start.isoformat(), "to": end.isoformat(), "state": state, "replay": "done"},
+    )
+
+
+def fill(database: Database, state: State, volume: Volume, progress: Report, *, replay: Replay | None = None) -> Filled:
     """Make the schema afresh and fill it; what an earlier fill left, finished or not, is dropped.
 
     ``database`` must be of access "write". SandboxError if its schema factory_telemetry was not made by a
@@ -100,7 +128,17 @@ def fill(database: Database, state: State, volume: Volume, progress: Report) -> 
     """
     if state not in STATES:
         raise SandboxError(f"There is no state {state!r} of the sandbox.", f"Choose one of: {', '.join(STATES)}.")
-    return _Fill(database, state, volume).run(progress)
+    return _Fill(database, state, volume, replay).run(progress)
+
+
+def analyze(database: Database) -> None:
+    """Row counts of tables and aggregates on the pages come from these; the engine has no autovacuum."""
+    tables = [f"{SCHEMA}.{table}" for table in (*telemetry.master_data(), *telemetry.TABLES)]
+    aggregates = database.rows(
+        "SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) AS name"
+        " FROM timescaledb_information.continuous_aggregates"
+    )
+    database.execute([f"ANALYZE {name}" for name in (*tables, *(row["name"] for row in aggregates))])
 
 
 @dataclass(frozen=True)
@@ -126,8 +164,9 @@ class _Fill:
     old enough, so that indexes are built on few uncompressed chunks.
     """
 
-    def __init__(self, database: Database, state: State, volume: Volume) -> None:
+    def __init__(self, database: Database, state: State, volume: Volume, replay: Replay | None) -> None:
         self._database = database
+        self._replay = replay
         self._state = state
         self._volume = volume
         self._loaded = 0
@@ -152,6 +191,7 @@ class _Fill:
             requested_rows=self._volume.rows,
             seed=self._volume.seed,
             filled_at=filled_at.isoformat(),
+            replay=self._replay,
             **{"from": self._volume.start.isoformat(), "to": self._volume.end.isoformat()},
         )
         report(Progress("Filled", total, total, time.monotonic() - began))
@@ -163,6 +203,7 @@ class _Fill:
             seed=self._volume.seed,
             requested_rows=self._volume.rows,
             filled_at=filled_at,
+            replay=self._replay,
         )
 
     def _steps(self) -> Iterator[_Step]:
@@ -185,7 +226,7 @@ class _Fill:
             yield from self._script("phase4/phase4_03_retention_policies.sql", "Phase 4, retention")
             yield from self._script("phase4/phase4_04_performance_indexes.sql", "Phase 4, indexes")
             yield from self._script("phase4/phase4_05_continuous_aggregates.sql", "Phase 4, aggregates")
-        yield _Step("Gathering statistics", 0.8, self._analyze)
+        yield _Step("Gathering statistics", 0.8, partial(analyze, self._database))
 
     def _create(self) -> None:
         with self._database.transaction() as connection:  # with the mark: a schema without it is never dropped
@@ -222,15 +263,6 @@ class _Fill:
                 self._database.execute([_for_engine(str(value)) for row in made for value in row.values()])
             else:
                 self._database.execute(_for_engine(statement))
-
-    def _analyze(self) -> None:
-        """Row counts of tables and aggregates on the pages come from these; the engine has no autovacuum."""
-        tables = [f"{SCHEMA}.{table}" for table in (*telemetry.master_data(), *telemetry.TABLES)]
-        aggregates = self._database.rows(
-            "SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) AS name"
-            " FROM timescaledb_information.continuous_aggregates"
-        )
-        self._database.execute([f"ANALYZE {name}" for name in (*tables, *(row["name"] for row in aggregates))])
 
 
 _DAYS_A_BATCH = {

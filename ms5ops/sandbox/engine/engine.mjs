@@ -44,10 +44,16 @@ export class Engine {
   #running = null;
   #nextId = 1;
   #unread = new Int32Array(new SharedArrayBuffer(4));
+  #clock = new Float64Array(new SharedArrayBuffer(8));
 
   constructor(options, log) {
     this.#options = options;
     this.#log = log;
+  }
+
+  /** By how many milliseconds the engine's calendar is ahead of (or behind) the machine's. */
+  set aheadMs(value) {
+    this.#clock[0] = value;
   }
 
   async start() {
@@ -61,7 +67,7 @@ export class Engine {
     this.status = 'I';
     Atomics.store(this.#unread, 0, 0);
     const worker = new Worker(new URL('./worker.mjs', import.meta.url), {
-      workerData: { ...this.#options, wasm: this.#wasm, unread: this.#unread.buffer },
+      workerData: { ...this.#options, wasm: this.#wasm, unread: this.#unread.buffer, clock: this.#clock.buffer },
     });
     this.#worker = worker;
     let ready = false;

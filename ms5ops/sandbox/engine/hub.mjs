@@ -76,7 +76,10 @@ export class Hub {
   /** Prepared statements of clients that are gone. */
   garbage = [];
   stopping = false;
+  /** Called when the calendar was moved: jobs may be due. */
+  onClock = () => {};
 
+  #clockOwner = null;
   #generation = 0;
   #applied = null;
   #timer = null;
@@ -158,6 +161,21 @@ export class Hub {
       }
       this.lock.release(owner);
     }
+  }
+
+  /**
+   * Move the engine's calendar so that it is `instantMs` now (null: back to the machine's) and goes on from there. It
+   * belongs to the session that has moved it, and returns to the machine's when that session ends, however it does.
+   */
+  setClock(session, instantMs) {
+    this.#clockOwner = instantMs === null ? null : session;
+    this.engine.aheadMs = instantMs === null ? 0 : instantMs - Date.now();
+    this.onClock();
+  }
+
+  /** A session is gone. */
+  leaveClock(session) {
+    if (this.#clockOwner === session) this.setClock(session, null);
   }
 
   cancel(pid, secret) {

@@ -86,6 +86,7 @@ async function main() {
     ? null
     : new Scheduler(hub, { crashWaitMs: Number(flags['crash-wait-ms']) });
   scheduler?.start();
+  hub.onClock = () => scheduler?.hurry();
   hub.watch();
   const state = { pid: process.pid, port, secret, started_at: new Date().toISOString() };
   writeState({ ...state, state: 'ready' });

@@ -119,6 +119,8 @@ export class Scheduler {
   #hub;
   #timer = null;
   #stopped = false;
+  #atWork = false;
+  #hurried = false;
   #quiet = Promise.resolve();
   #crashedUntil = new Map(); // job id -> when it may run again, ms since the epoch
   #options;
@@ -128,14 +130,25 @@ export class Scheduler {
     this.#options = { tickMs, crashWaitMs };
   }
 
-  start() {
+  start(waitMs = this.#options.tickMs) {
     this.#timer = setTimeout(() => {
+      this.#atWork = true;
+      this.#hurried = false;
       this.#quiet = this.#tick()
         .catch((error) => this.#hub.log(`scheduler: ${error.message}`))
         .then(() => {
-          if (!this.#stopped) this.start();
+          this.#atWork = false;
+          if (!this.#stopped) this.start(this.#hurried ? 0 : undefined);
         });
-    }, this.#options.tickMs);
+    }, waitMs);
+  }
+
+  /** The calendar was moved: look at once what is due. */
+  hurry() {
+    this.#hurried = true;
+    if (this.#atWork || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.start(0);
   }
 
   /** No job is begun after this; resolves when the running one has ended. */

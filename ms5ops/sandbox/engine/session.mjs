@@ -7,6 +7,9 @@
 // locks, statements made by the SQL command PREPARE, LISTEN, cursors WITH HOLD, customised options
 // ("myapp.user"), and settings changed inside a function without the word set_config in the client's text.
 // Portals need no renaming: they end with the transaction, and so with the lock.
+//
+// `SET ms5ops.clock = '2026-05-01T00:00:00Z'`, alone and in a simple query, moves the calendar of the whole engine until
+// the session ends or says RESET ms5ops.clock: so months of a factory's life are replayed in minutes.
 
 import { randomInt, timingSafeEqual } from 'node:crypto';
 
@@ -364,6 +367,8 @@ export class Session {
     const hub = this.#hub;
     const touched = steps.filter((step) => step.effects);
     this.#status = ready;
+    const clock = steps.at(-1).clock;
+    if (clock !== undefined && ready !== 'E') hub.setClock(this, clock);
     if (touched.some((step) => step.effects.drops)) this.#statements.onDropped();
     const changed = touched.some((step) => step.effects.settings);
     this.#dirty ||= changed;
@@ -499,6 +504,7 @@ export class Session {
     clearTimeout(this.#startupTimer);
     this.#closed = true;
     this.#hub.sessions.delete(this.pid);
+    this.#hub.leaveClock(this);
     this.#hub.lock.abandon(this, 'closed');
     this.#pump(); // leaves, unless it is at work already
   }

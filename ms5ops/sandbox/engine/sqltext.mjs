@@ -109,6 +109,18 @@ export function effects(sql) {
   return found;
 }
 
+/**
+ * The instant to which a lone `SET ms5ops.clock = '2026-05-01T00:00:00Z'` moves the calendar, in milliseconds since the
+ * epoch; null for `RESET ms5ops.clock`, undefined for anything else (and for what is no instant).
+ */
+export function clockSetting(sql) {
+  const match = /^\s*(?:(reset)\s+ms5ops\.clock|set\s+(?:session\s+)?ms5ops\.clock\s*(?:=|to)\s*'([^']*)')\s*;?\s*$/i.exec(sql);
+  if (!match) return undefined;
+  if (match[1]) return null;
+  const instant = Date.parse(match[2]);
+  return Number.isNaN(instant) ? undefined : instant;
+}
+
 /** The name in a lone `DEALLOCATE name`, as a driver sends it, or null. */
 export function deallocatedName(sql) {
   const match = /^\s*deallocate\s+(?:prepare\s+)?(?:"((?:[^"]|"")+)"|([A-Za-z_][\w$]*))\s*;?\s*$/i.exec(sql);

@@ -2,7 +2,7 @@
 // client uses, statements that the engine has lost are prepared again unseen, and what would harm it is refused.
 
 import * as wire from './protocol.mjs';
-import { deallocatedName, effects, identifier } from './sqltext.mjs';
+import { clockSetting, deallocatedName, effects, identifier } from './sqltext.mjs';
 
 // Raised by the engine itself, so that the transaction fails exactly as it would on a server.
 const refusal = ({ message, hint }) => `DO $ms5ops$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000',
@@ -53,7 +53,8 @@ export class Statements {
     const sql = wire.readCstring(body).text;
     const found = effects(sql);
     if (found.refused) return { raw: wire.query(refusal(found.refused)) };
-    return { raw: this.#renamedDeallocate(sql, (text) => wire.query(text)) ?? raw, effects: found };
+    const clock = found.settings ? clockSetting(sql) : undefined;
+    return { raw: this.#renamedDeallocate(sql, (text) => wire.query(text)) ?? raw, effects: found, clock };
   }
 
   /** `DEALLOCATE name` as drivers send it means a statement of the protocol, which has another name here. */

@@ -1,6 +1,6 @@
 """Alerts as kept: those that stand, what happened to them, mutes, evaluations; ``alerts.sqlite`` in the state folder.
 
-Not in the history: alerts change from minute to minute, and a page asks for them on every load (docs/adr/0011).
+Not in the history: alerts change from minute to minute, and a page asks for them on every load (docs/adr/0012).
 """
 
 import json

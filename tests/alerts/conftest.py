@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,10 +12,14 @@ from typing import Any
 import pytest
 
 from ms5ops.access import store as access_store_module
+from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
 from ms5ops.alerts.store import alert_store
+from tests.control.conftest import people_at
 
 SECRET = "s3cret-token"
+People = dict[str, Actor]
+__all__ = ["people_at"]
 
 
 @dataclass
@@ -48,6 +52,12 @@ def kept(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Store
     for name in ("DB_HOST", "MS5OPS_ENVIRONMENT"):
         monkeypatch.delenv(name, raising=False)
     return alert_store()
+
+
+@pytest.fixture
+def people(kept: Store, people_at: Callable[[], People]) -> People:
+    """An account per role, by the role's name."""
+    return people_at()
 
 
 @dataclass

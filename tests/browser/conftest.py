@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from ms5ops import paths
 from tests.browser import chromium
@@ -96,11 +96,17 @@ def consoles(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> 
         started.process.wait(timeout=20)
 
 
+@pytest.fixture(scope="module")
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
+    """One visitor of all tests of a module, whose browser keeps scripts that were loaded once."""
+    with browser.new_context(viewport={"width": 1366, "height": 900}) as context:
+        yield context
+
+
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1366, "height": 900})
-    yield context.new_page()
-    context.close()
+def page(visitor: BrowserContext) -> Iterator[Page]:
+    with visitor.new_page() as page:
+        yield page
 
 
 def open_page(page: Page, address: str) -> None:

@@ -3,11 +3,13 @@
 import re
 import subprocess
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from ms5ops import paths
 from ms5ops.sandbox import process
@@ -17,8 +19,8 @@ from tests.conftest import Sandboxes
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PAGES = (
-    "overview", "scorecard", "alerts", "storage", "compression", "jobs", "aggregates", "indexes", "health", "benchmarks",
-    "compare",
+    "overview", "scorecard", "alerts", "storage", "compression", "jobs", "aggregates", "indexes", "health",
+    "benchmarks", "compare",
 )  # fmt: skip
 RAW = re.compile(r"\bNone\b|\bnan\b|NaT|Traceback|Timedelta|datetime\.|<NA>|\d{7,}\.\d|\{\{|Reading\(")
 Consoles = Callable[[str], Console]
@@ -38,12 +40,46 @@ def open_tabs(page: Page) -> list[str]:
     return texts
 
 
+@dataclass
+class Visit:
+    """A visitor's window on a console: what went wrong in it since it was last looked at, and whom it asked."""
+
+    page: Page
+    console: Console
+    errors: list[str] = field(default_factory=list)
+    hosts: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        open_page(self.page, self.console.url)
+
+    def go(self, name: str) -> None:
+        """Go there by the menu: scripts are loaded once per visit, which is most of the work of a page."""
+        self.errors.clear()
+        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=name.capitalize(), exact=True).click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(name.capitalize())
+        settled(self.page)
+
+
+@pytest.fixture(scope="module")
+def visits(visitor: BrowserContext, consoles: Consoles) -> Callable[[str], Visit]:
+    """A visit per state of the sandbox."""
+    begun: dict[str, Visit] = {}
+
+    def visit(state: str) -> Visit:
+        if state not in begun:
+            begun[state] = Visit(visitor.new_page(), consoles(state))
+        return begun[state]
+
+    return visit
+
+
 @pytest.mark.parametrize("name", PAGES)
-def test_page_is_whole(page: Page, consoles: Consoles, state: str, name: str) -> None:
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    open_page(page, address(consoles(state), name))
-    expect(page.get_by_role("heading", level=1)).to_have_text(name.capitalize())
+def test_page_is_whole(visits: Callable[[str], Visit], state: str, name: str) -> None:
+    visit = visits(state)
+    page = visit.page
+    visit.go(name)
     expect(page.get_by_text("simulated data")).to_be_visible()
     if name != "alerts":  # it shows what the last evaluation kept, and asks no server
         expect(page.get_by_text(re.compile(r"TimescaleDB 2\.\d+\.\d+ Community"))).to_be_visible()
@@ -52,13 +88,19 @@ def test_page_is_whole(page: Page, consoles: Consoles, state: str, name: str) ->
     assert page.locator("[data-testid=stException]").count() == 0
     raw = [line for text in texts for line in text.splitlines() if RAW.search(line)]
     assert raw == []
-    assert errors == []
+    assert visit.errors == []
+    assert visit.hosts - {""} == {urlsplit(visit.console.url).netloc}, "something was fetched from elsewhere"
+
+
+@pytest.fixture(scope="module")
+def tablet(browser: Browser) -> Iterator[BrowserContext]:
+    with browser.new_context(viewport={"width": 820, "height": 1180}, color_scheme="dark") as context:
+        yield context
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_fits_a_tablet_and_the_dark(browser: Browser, consoles: Consoles, name: str) -> None:
-    context = browser.new_context(viewport={"width": 820, "height": 1180}, color_scheme="dark")
-    page = context.new_page()
+def test_page_fits_a_tablet_and_the_dark(tablet: BrowserContext, consoles: Consoles, name: str) -> None:
+    page = tablet.new_page()
     open_page(page, address(consoles("optimised"), name))
     background = page.evaluate("getComputedStyle(document.querySelector('[data-testid=stApp]')).backgroundColor")
     assert background == "rgb(17, 22, 28)"
@@ -66,16 +108,7 @@ def test_page_fits_a_tablet_and_the_dark(browser: Browser, consoles: Consoles, n
         "(() => { const m = document.querySelector('[data-testid=stMain]'); return m.scrollWidth - m.clientWidth; })()"
     )
     assert overflow <= 0, "the page is wider than the screen"
-    context.close()
-
-
-def test_the_menu_leads_to_every_page(page: Page, consoles: Consoles) -> None:
-    console = consoles("legacy")
-    open_page(page, console.url)
-    for name in PAGES[1:]:
-        page.get_by_test_id("stSidebarNav").get_by_role("link", name=name.capitalize(), exact=True).click()
-        expect(page.get_by_role("heading", level=1)).to_have_text(name.capitalize())
-        settled(page)
+    page.close()
 
 
 def test_a_fresh_process_serves_no_page_around_the_entry(page: Page, sandboxes: Sandboxes, tmp_path: Path) -> None:
@@ -97,15 +130,6 @@ def test_security_headers_are_sent(consoles: Consoles) -> None:
     assert "frame-ancestors 'none'" in headers["content-security-policy"]
     assert headers["x-frame-options"] == "DENY"
     assert headers["x-content-type-options"] == "nosniff"
-
-
-def test_nothing_is_fetched_from_elsewhere(page: Page, consoles: Consoles) -> None:
-    hosts: set[str] = set()
-    page.on("request", lambda request: hosts.add(request.url.split("/")[2]) if "://" in request.url else None)
-    console = consoles("optimised")
-    for name in PAGES:
-        open_page(page, address(console, name))
-    assert hosts == {console.url.split("/")[2]}
 
 
 def test_a_table_downloads_as_csv(page: Page, consoles: Consoles) -> None:
@@ -170,9 +194,9 @@ def test_the_environment_that_was_chosen_is_the_one_that_is_read(
         console.process.wait(timeout=20)
 
 
-def test_an_engine_that_is_killed_is_said_and_comes_back(page: Page, tmp_path: Path) -> None:
+def test_an_engine_that_is_killed_is_said_and_comes_back(page: Page, sandboxes: Sandboxes, tmp_path: Path) -> None:
     folder = tmp_path / "state"
-    process.start(folder / "sandbox")
+    sandboxes.start(folder / "sandbox", scheduler=True)
     console = start_console(folder, tmp_path / "killed.log")
     try:
         open_page(page, console.url)

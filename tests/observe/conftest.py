@@ -41,7 +41,7 @@ def native_database(target: Target, *, extension: bool = True) -> Iterator[Targe
         admin.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def awkward_engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """awkward.sql on an embedded engine whose jobs do not run by themselves."""
     folder = tmp_path_factory.mktemp("awkward") / "sandbox"

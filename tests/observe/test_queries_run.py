@@ -63,6 +63,7 @@ def test_every_fitting_file_runs_on_the_sandbox_in_each_state(database: Database
     assert "chunks.sql" in run_all(connect_server(database))
 
 
+@pytest.mark.xdist_group("awkward")
 def test_every_fitting_file_runs_on_awkward_data(awkward_engine: Server) -> None:
     assert {"chunks.public.sql", "aggregates.2.15.sql"} <= run_all(awkward_engine)
 

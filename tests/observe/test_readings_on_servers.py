@@ -124,6 +124,7 @@ def check_sizes(server: Server) -> None:
             assert table.size_bytes == pytest.approx(exact, rel=0.05), table.qualified
 
 
+@pytest.mark.xdist_group("awkward")
 def test_awkward_data_on_the_embedded_engine(awkward_engine: Server) -> None:
     check_awkward(awkward_engine)
     check_sizes(awkward_engine)
@@ -166,6 +167,7 @@ def test_a_database_without_the_extension_is_said_plainly(native: Target) -> Non
         database.close()
 
 
+@pytest.mark.xdist_group("awkward")
 def test_chunks_of_one_table_with_a_limit(awkward_engine: Server) -> None:
     tables = read_all(awkward_engine).tables.get()
     metrics = table_named(tables, f"{SCHEMA}.metric_hist")
@@ -176,11 +178,13 @@ def test_chunks_of_one_table_with_a_limit(awkward_engine: Server) -> None:
     assert set(newest["hypertable_name"]) == {"metric_hist"}
 
 
+@pytest.mark.xdist_group("awkward")
 def test_wrong_parameters_are_the_programs_fault(awkward_engine: Server) -> None:
     with pytest.raises(TypeError, match=r"chunks\.sql takes"):
         awkward_engine.frame("chunks", limit=3)
 
 
+@pytest.mark.xdist_group("awkward")
 def test_statements_need_their_extension(awkward_engine: Server) -> None:
     with pytest.raises(FeatureMissing, match="pg_stat_statements"):
         read_statements(awkward_engine)

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from ms5ops.config import Settings
+from ms5ops.config import SANDBOX, Settings
 from ms5ops.environments import connect, source_id
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
 from ms5ops.observe.overview import read_all
 from ms5ops.observe.server import connect_server
+from ms5ops.sandbox import replaying
 from ms5ops.snapshots import job_runs_to_store, snapshot_of, store
 
 
@@ -33,6 +34,8 @@ def collect(settings: Settings, name: str | None = None, history: History | None
     """
     history = history or History()
     connected = connect(settings, name)
+    if connected.name == SANDBOX:
+        replaying.refuse_meanwhile()  # the engine's calendar is not today's, and the replay takes its own
     try:
         overview = read_all(connect_server(connected.database, connected.schema))
         source = source_id(connected)

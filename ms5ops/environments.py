@@ -7,7 +7,7 @@ from ms5ops import config
 from ms5ops.config import Purpose, Settings
 from ms5ops.database import Database, Target
 from ms5ops.errors import ConfigError
-from ms5ops.sandbox import fill, process
+from ms5ops.sandbox import fill, process, replaying
 
 Origin = Literal["measured", "simulated", "replayed"]
 
@@ -33,11 +33,14 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
     """Open (lazily) the environment ``name``, or the default one.
 
     Raises ConfigError for an unknown name or a missing deploy credential, SandboxError when the sandbox is
-    meant and does not run. No connection is made yet: the first query makes it.
+    meant and does not run, or is to be changed while months are replayed in it. No connection is made yet: the first
+    query makes it.
     """
     chosen = settings.chosen(name)
     access: Literal["read", "write"] = "read" if purpose == "read" else "write"
     if chosen == config.SANDBOX:
+        if purpose == "deploy":
+            replaying.refuse_meanwhile()
         return Connected(
             name=chosen,
             database=Database(process.target(), access),

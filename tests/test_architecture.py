@@ -17,6 +17,7 @@ LAYERS = [
     {"ms5ops.figures"},
     {"ms5ops.scorecard"},
     {"ms5ops.alerts"},
+    {"ms5ops.replay"},
     {"ms5ops.control"},
     {"ms5ops.collect", "ms5ops.benchmark"},
     {"ms5ops.rollout"},
@@ -98,7 +99,7 @@ def test_pages_hold_no_sql_and_no_driver() -> None:
     "folder",
     [
         "observe", "history", "rollout", "rollout/journal", "rollout/pieces", "rollout/checks", "control", "access",
-        "alerts",
+        "alerts", "replay",
     ],
 )  # fmt: skip
 def test_every_query_file_is_used_and_every_used_one_is_there(folder: str) -> None:

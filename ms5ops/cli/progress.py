@@ -11,10 +11,10 @@ from ms5ops.sandbox import fill
 
 
 @contextmanager
-def filling(console: Console) -> Iterator[Callable[[fill.Progress], None]]:
-    """A bar for filling the sandbox; yields the function that ``fill`` reports to."""
+def filling(console: Console, title: str = "Filling the sandbox") -> Iterator[Callable[[fill.Progress], None]]:
+    """A bar for filling the sandbox, or replaying in it; yields the function that ``fill`` reports to."""
     columns = (
-        TextColumn("{task.description}", table_column=Column(min_width=34, max_width=34, no_wrap=True)),
+        TextColumn("{task.description}", table_column=Column(min_width=34, max_width=50, no_wrap=True)),
         BarColumn(bar_width=None),
         TaskProgressColumn(),
         TimeElapsedColumn(),
@@ -22,7 +22,7 @@ def filling(console: Console) -> Iterator[Callable[[fill.Progress], None]]:
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console) as bar:
-        task = bar.add_task("Filling the sandbox", total=None)
+        task = bar.add_task(title, total=None)
 
         def report(progress: fill.Progress) -> None:
             bar.update(task, description=progress.label, completed=progress.done, total=progress.total)

@@ -17,9 +17,11 @@ from rich.console import Console
 
 from ms5ops import paths
 from ms5ops.cli.account import first_admin
-from ms5ops.cli.sandbox import ensure_running
+from ms5ops.cli.replayer import Replayer
+from ms5ops.cli.sandbox import ensure_running, what_is_there
 from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.errors import Ms5opsError
+from ms5ops.replay.replay import is_due
 
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
 FIRST_PORT = 8501
@@ -33,13 +35,22 @@ def run(
     address: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     environment: Annotated[str | None, typer.Option(help="The environment to open with.")] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser where there is a screen.")] = True,
+    replay: Annotated[
+        bool, typer.Option(help="Replay months of factory life in a sandbox that is empty, while the console runs.")
+    ] = True,
 ) -> None:
     """Start the console and print its address; Ctrl-C ends it."""
     settings = load_settings()
     chosen = settings.chosen(environment)
+    replayer = None
     if chosen == SANDBOX:
-        ensure_running()
-        first_admin()
+        if replay and is_due(what_is_there()):
+            first_admin()
+            replayer = Replayer()
+            replayer.start()
+        else:
+            ensure_running()
+            first_admin()
     if port is not None and not _is_free(address, port):
         raise Ms5opsError(f"Port {port} on {address} is taken, or not this machine's.", "Give another with --port.")
     port = port or _free_port(address)
@@ -65,6 +76,8 @@ def run(
     except KeyboardInterrupt:
         server.terminate()
         server.wait()
+        if replayer:
+            replayer.stop()
         narration.print(
             "\nThe console has stopped."
             + (" The sandbox runs on: python -m ms5ops sandbox stop" if chosen == SANDBOX else "")

@@ -8,8 +8,14 @@ from rich.console import Console
 
 from ms5ops import units
 from ms5ops.cli.progress import filling
+from ms5ops.config import SANDBOX
+from ms5ops.control import policy_sets
+from ms5ops.control.store import control_store
 from ms5ops.database import Database
-from ms5ops.sandbox import fill, process
+from ms5ops.replay import fitted
+from ms5ops.replay import replay as replays
+from ms5ops.replay.calendar import Scale
+from ms5ops.sandbox import fill, process, replaying
 
 app = typer.Typer(help="The embedded TimescaleDB: start, stop, look, fill afresh.", no_args_is_help=True)
 narration = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -60,6 +66,12 @@ def status() -> None:
             f"Simulated telemetry, state {filled.state}: {units.count_text(filled.rows)} rows"
             f" from {units.instant_text(filled.start)} to {units.instant_text(filled.end)}"
         )
+    at_work = replaying.status()
+    if at_work is not None:
+        typer.echo(f"{at_work.text.capitalize()}.")
+    elif filled is not None and filled.replay:
+        ended = "replayed month by month" if filled.replay == "done" else "an interrupted replay, not the whole of it"
+        typer.echo(f"It is {ended}.")
 
 
 @app.command()
@@ -69,20 +81,51 @@ def reset(
     days: Annotated[int, typer.Option(min=8, max=120, help="How many days, ending now.")] = 28,
     seed: Annotated[int, typer.Option(help="Another seed gives other, equally plausible data.")] = 1,
 ) -> None:
-    """Empty the sandbox and fill it afresh."""
+    """Empty the sandbox and fill it afresh, without a replay."""
+    replaying.refuse_meanwhile()
     process.wipe()
     process.start()
+    _plan_by_the_default()
     refill(state, fill.Volume(rows=rows, days=days, seed=seed))
+
+
+@app.command()
+def replay(
+    months: Annotated[
+        int, typer.Option(min=2, max=24, help="How many months, half of them before Phase 4.")
+    ] = Scale().months,
+    seed: Annotated[int, typer.Option(help="Another seed gives other, equally plausible data.")] = 1,
+) -> None:
+    """Empty the sandbox and replay months of factory life in it: before Phase 4, Phase 4, and after it."""
+    with filling(narration, "Replaying") as report:
+        replays.replay(Scale(before=months // 2, after=months - months // 2), report=report, seed=seed)
+    narration.print(f"Replayed {months} months. Only the calendar was simulated; every number was measured.")
 
 
 def ensure_running() -> process.Running:
     """Start the engine where it does not run, and fill it where nothing whole is in it."""
-    with narration.status("Starting the embedded TimescaleDB"):
-        running = process.start()
-        there = fill.filled(Database(process.target()))
-    if there is None:
+    there = what_is_there()
+    if there is None or replays.is_due(there):
+        replaying.refuse_meanwhile()
+        if there is not None:  # the rest of a replay that was interrupted, its deployment perhaps among it
+            process.wipe()
+            process.start()
+        _plan_by_the_default()
         refill(State.LEGACY, fill.Volume())
-    return running
+    return process.start()
+
+
+def what_is_there() -> fill.Filled | None:
+    """Start the engine where it does not run; what it is filled with."""
+    with narration.status("Starting the embedded TimescaleDB"):
+        return fill.filled(Database(process.start().target))
+
+
+def _plan_by_the_default() -> None:
+    """What was made by a fill is what the default policy set plans for, not one that a replay had put in force."""
+    store = control_store()
+    if fitted.is_in_force(store, SANDBOX):
+        policy_sets.choose(store, SANDBOX, 0, by="sandbox reset", now=store.now())
 
 
 def refill(state: State, volume: fill.Volume) -> None:

@@ -11,8 +11,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ms5ops.alerts.watching import WatchTaken, evaluate
 from ms5ops.collect import collect
-from ms5ops.config import load_settings
+from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.errors import Ms5opsError
+from ms5ops.sandbox import replaying
 from ms5ops.ui import access_routes, metrics_route
 from ms5ops.ui.proxies import ConfiguredProxies
 
@@ -60,6 +61,12 @@ def _cookie_as_due(header: tuple[bytes, bytes], scope: Scope) -> tuple[bytes, by
     return name, value + b"; Secure"
 
 
+async def _replay_over(settings: Settings) -> None:
+    """Wait while months are replayed in the sandbox, if that is what snapshots are taken of: it takes its own."""
+    while settings.default == SANDBOX and replaying.status() is not None:
+        await asyncio.sleep(1)
+
+
 async def _snapshots() -> None:
     """At the configured interval, while the console runs: a snapshot of the default environment, and its alerts."""
     while True:
@@ -68,6 +75,7 @@ async def _snapshots() -> None:
             settings = load_settings()
             every_minutes = settings.console.snapshot_every_minutes
             if every_minutes:
+                await _replay_over(settings)
                 await asyncio.to_thread(collect, settings)
         except Ms5opsError as error:
             log.warning("No snapshot was stored: %s", error)

@@ -14,7 +14,7 @@ from ms5ops.environments import Connected
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.server import Server
 from ms5ops.queries import version_text
-from ms5ops.ui import drift_banner, identity, readings
+from ms5ops.ui import drift_banner, identity, readings, replay_line
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings
 
@@ -59,6 +59,7 @@ def begin(title: str, about: str) -> Readings:
         st.stop()
     _strip(found)
     _reading_time(found, head)
+    replay_line.show(found)
     drift_banner.show(found)
     return found
 

@@ -21,8 +21,8 @@ GRAVITY: dict[str, int] = {"warning": 0, "critical": 1}
 class Alert:
     """A condition and how it stands. The fields of ``Candidate`` are those of the last evaluation that found it.
 
-    ``worst``: the gravest severity that was told, or accepted. ``told_at``: when it was last to be sent (None: never,
-    as while it is muted). ``accepted_from``: the level from which an acknowledged one alarms again.
+    ``worst``: the gravest severity that was told, or accepted. ``told_at``: when it was last to be sent (None: what
+    it is now was not, as while it is muted). ``accepted_from``: the level from which an acknowledged one alarms again.
     """
 
     environment: str
@@ -88,7 +88,7 @@ def step(
             known, status="open", acknowledged_at=None, acknowledged_by=None, reason=None, accepted_from=None
         )
     worst = max(known.severity, known.worst, key=lambda severity: GRAVITY[severity])
-    return Step(replace(known, worst=worst, told_at=known.told_at if is_muted else now), event)
+    return Step(replace(known, worst=worst, told_at=None if is_muted else now), event)
 
 
 def acknowledged(known: Alert, *, by: str, reason: str, now: datetime) -> Alert:

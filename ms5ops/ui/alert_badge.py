@@ -5,7 +5,7 @@ import logging
 import streamlit as st
 
 from ms5ops import paths
-from ms5ops.alerts.store import alert_store, is_muted, mutes, read_alerts
+from ms5ops.alerts.store import alert_store, as_alert, as_mutes, is_muted, written
 from ms5ops.config import load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.finding import counted
@@ -20,10 +20,10 @@ def show() -> None:
         store = alert_store()
         if not store.file.exists():
             return
-        standing = mutes(store, name, store.now())
-        found = [
-            one for one in read_alerts(store, name) if one.status == "open" and not is_muted(standing, name, one.key)
-        ]
+        with store.reading() as read:
+            alerts = [as_alert(row) for row in read("alerts", environment=name)]
+            standing = as_mutes(read("mutes", environment=name, now=written(store.now())))
+        found = [one for one in alerts if one.status == "open" and not is_muted(standing, name, one.key)]
     except Ms5opsError as error:  # the page says it where the alerts would stand
         log.warning("The open alerts could not be counted: %s", error)
         return

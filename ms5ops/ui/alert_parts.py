@@ -83,6 +83,9 @@ def verdict(found: Board) -> None:
     """One line: how many alerts are open; then when that was evaluated, and how to evaluate now."""
     if told := st.session_state.pop(_TOLD, None):
         st.toast(told)
+    for mute in found.mutes:
+        if mute.key is None:
+            _all_muted(found, mute)
     if found.last is None:
         st.info(
             "**Nothing has been evaluated here yet.** Evaluate now, or let it be done regularly.", icon=ICONS["info"]
@@ -148,7 +151,7 @@ def quiet_alerts(found: Board) -> None:
                 until = "until it is ended" if mute.until is None else f"until {units.instant_text(mute.until)}"
                 st.caption(f"Muted by {plain(mute.muted_by)} {until}: {plain(mute.reason)}")
             with st.container(horizontal=True, vertical_alignment="center"):
-                if mute is not None:
+                if mute is not None and mute.key is not None:
                     st.button(
                         "End the mute", icon=":material/notifications_active:", key=f"unmute_{one.key}",
                         on_click=_unmute, args=(found, mute), disabled=found.refusal is not None, help=found.refusal,
@@ -165,6 +168,20 @@ def tabs(found: Board) -> None:
         alert_tabs.history(found.here.store, found.environment)
     with delivery:
         alert_tabs.delivery(found.here, found.now, refusal=found.refusal)
+
+
+def _all_muted(found: Board, mute: Mute) -> None:
+    with st.container(horizontal=True, vertical_alignment="center", key="all_muted"):
+        until = "until somebody ends it" if mute.until is None else f"until {units.instant_text(mute.until)}"
+        st.markdown(
+            f":material/notifications_off: **Everything here is muted** {until}, by {plain(mute.muted_by)}: "
+            f"{plain(mute.reason)}",
+            width="content",
+        )
+        st.button(
+            "End the mute", key="unmute_all", on_click=_unmute, args=(found, mute),
+            disabled=found.refusal is not None, help=found.refusal,
+        )  # fmt: skip
 
 
 def _head(found: Board, one: Alert) -> None:

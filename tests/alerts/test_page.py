@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -10,6 +11,7 @@ from ms5ops import paths
 from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
 from ms5ops.alert_settings import Alerts
+from ms5ops.alerts.actions import Alerting
 from ms5ops.alerts.store import read_alerts
 from ms5ops.ui import alert_parts, alert_tabs
 from tests.alerts.conftest import Clock, People, Receiver
@@ -89,6 +91,17 @@ def test_a_mute_is_shown_and_ended(opened: Open, plant: Plant, people: People) -
     assert "Muted by dba until 2026-11-23 20:05 UTC: tonight" in texts(page)
     page.button(key=f"unmute_{LATE.key}").click().run()
     assert "1 warning" in page.warning[0].value
+
+
+def test_a_mute_of_the_environment_is_shown_and_ended(opened: Open, plant: Plant, people: People, clock: Clock) -> None:
+    Alerting.here().mute(people["dba"], "plant", None, timedelta(hours=2), "moving house")
+    plant.finds(LATE)
+    page = opened(people["dba"])
+    assert "**Everything here is muted** until 2026-11-23 14:00 UTC, by dba: moving house" in texts(page)
+    assert "No alert is open" in page.success[0].value
+    page.button(key="unmute_all").click().run()
+    assert "1 warning" in page.warning[0].value
+    assert "muted" not in texts(page).replace("Accepted or muted", "")
 
 
 def test_a_role_that_was_taken_away_meanwhile_is_refused(opened: Open, plant: Plant, people: People) -> None:

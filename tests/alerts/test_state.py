@@ -143,6 +143,11 @@ def test_a_mute_silences_until_it_ends_and_then_it_is_told(plant: Plant, here: A
     plant.clock.forward(hours=2)
     assert mutes(plant.store, "plant", plant.clock.now) == ()
     assert plant.finds(LATE) == ["reminder"], "nobody had been told"
-    here.mute(people["dba"], "plant", LATE.key, timedelta(hours=2), "again")
+    here.mute(people["dba"], "plant", LATE.key, timedelta(hours=1), "and again")
+    graver = replace(LATE, severity="critical")
+    assert plant.finds(graver) == ["worse"]
+    plant.clock.forward(hours=1)
+    assert plant.finds(graver) == ["reminder"], "that it got worse was not told"
+    here.mute(people["dba"], "plant", LATE.key, timedelta(hours=2), "once more")
     assert here.unmute(people["dba"], "plant", LATE.key)
     assert not here.unmute(people["dba"], "plant", LATE.key)

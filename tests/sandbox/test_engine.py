@@ -47,10 +47,8 @@ def test_nothing_runs_in_an_empty_folder(tmp_path: Path) -> None:
 def test_an_engine_that_ends_while_starting_is_reported(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "PG_VERSION").write_text("17\n")
-    began = time.monotonic()
-    with pytest.raises(SandboxError, match="ended while starting"):
+    with pytest.raises(SandboxError, match="ended while starting"):  # and not: "did not come up in 60 s"
         process.start(tmp_path)
-    assert time.monotonic() - began < 30
 
 
 def test_a_missing_package_names_the_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +235,7 @@ def test_memory_is_given_back(sandboxes: Sandboxes, tmp_path: Path, monkeypatch:
     with own_engine(sandboxes, tmp_path) as running, client(running) as connection:
         ask(connection, "SET timezone = 'Asia/Tokyo'; PREPARE nothing AS SELECT 1")
         ask(connection, "SELECT length(repeat('x', 300000000))")
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while "free memory" not in (log := (tmp_path / "engine.log").read_text()) or log.count("engine ready") < 2:
             assert time.monotonic() < deadline
             time.sleep(0.1)

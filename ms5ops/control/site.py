@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ms5ops.config import SANDBOX, Settings
 from ms5ops.database import Database
@@ -9,7 +10,7 @@ from ms5ops.environments import Connected, connect
 from ms5ops.errors import RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet
-from ms5ops.queries import version_text
+from ms5ops.queries import query, version_text
 from ms5ops.rollout import backup, disk
 from ms5ops.rollout import running as at_work
 from ms5ops.rollout.check import Check
@@ -44,10 +45,13 @@ class Site:
         """The deploying role's connections."""
         return self.connected.database
 
-    @property
+    @cached_property
     def embedded(self) -> bool:
-        """Whether it is the embedded engine."""
-        return self.connected.name == SANDBOX
+        """Whether it is the embedded engine, by whatever environment it was reached."""
+        if self.connected.name == SANDBOX:
+            return True
+        found = self.server.database.row(query("rollout", "embedded", self.server.version).sql)
+        return bool(found["is_embedded"])
 
     @property
     def versions(self) -> dict[str, str]:

@@ -91,7 +91,8 @@ def verdict(found: Board) -> None:
             "**Nothing has been evaluated here yet.** Evaluate now, or let it be done regularly.", icon=ICONS["info"]
         )
     elif not found.loud:
-        st.success("**No alert is open.**", icon=ICONS["ok"])
+        rest = f" {counted(len(found.quiet), 'is', 'are')} accepted or muted." if found.quiet else ""
+        st.success(f"**No alert is open.**{rest}", icon=ICONS["ok"])
     else:
         critical = sum(one.severity == "critical" for one in found.loud)
         parts = [

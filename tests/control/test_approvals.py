@@ -54,6 +54,28 @@ def test_the_author_cannot_however_signed_in(store: Store, name: str, provider: 
     assert approvals.approvals(store, PLAN.subject) == ()
 
 
+@pytest.mark.parametrize(
+    ("approver", "author", "is_one"),
+    [
+        (Actor("anna", "admin", "shell"), Actor("anna@plant.example", "dba", "oidc"), True),
+        (Actor("Anna@plant.example", "operator", "oidc"), Actor("anna", "dba"), True),
+        (Actor("anna@plant.example", "operator", "oidc"), Actor("anna@works.example", "dba", "oidc"), False),
+        (Actor("ben", "admin", "shell"), Actor("anna@plant.example", "dba", "oidc"), False),
+        (Actor("annabel", "operator"), Actor("anna", "dba", "shell"), False),
+    ],
+)
+def test_a_name_before_the_at_sign_is_one_person_by_whatever_way_they_sign_in(
+    store: Store, approver: Actor, author: Actor, is_one: bool
+) -> None:
+    asked = Asked("plan 1", "plan abc", "1" * 64, author.name, author.provider)
+    if is_one:
+        with pytest.raises(NotAllowed, match="cannot approve it"):
+            approve(store, approver, asked)
+    else:
+        approve(store, approver, asked)
+    assert gate(store, asked).fact == ("not met" if is_one else "met")
+
+
 def test_it_counts_for_exactly_what_was_approved(store: Store) -> None:
     approve(store)
     changed = Asked("plan 1", "plan abc", "2" * 64, "alice")

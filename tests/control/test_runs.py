@@ -1,6 +1,5 @@
 """Runs as processes of their own: exactly one, whoever asks, and however the one who asked ends."""
 
-import multiprocessing
 import os
 import signal
 import time
@@ -11,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from ms5ops import paths
 from ms5ops.access import accounts, audit
 from ms5ops.access.roles import Actor
 from ms5ops.config import load_settings
-from ms5ops.control import drift, progress, runs
+from ms5ops.control import anchors, drift, progress, runs
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import Options, Order, Run
 from ms5ops.control.service import Service
@@ -23,9 +23,9 @@ from ms5ops.database import Database
 from ms5ops.environments import connect, source_id
 from ms5ops.rollout import journal
 from ms5ops.sandbox import process
+from tests.conftest import FORKS
 
 pytestmark = [pytest.mark.xdist_group("control-runs"), pytest.mark.timeout(180)]
-FORKS = multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture
@@ -108,6 +108,7 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
     live = progress.read_live(database(), UUID(first), known, service.now())
     assert (live.fraction, live.is_working, live.is_stranded, live.left_seconds) == (1.0, False, False, None)
     drifts(service)
+    old_log = kept_log()
 
     back = Order("rollback", "sandbox", deployment=first, options=Options(accept_loss=True, force=True))
     taken, _ = service.start(people["operator"], back, typed="sandbox")
@@ -116,7 +117,31 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
     told = [(one.actor, one.action, one.outcome) for one in reversed(audit.entries())]
     assert ("second", "apply", "done") in told
     assert told[-2:] == [("operator", "roll back", "begun"), ("operator", "roll back", "done")]
+    is_witnessed(service, old_log)
+
+
+LOG = ("access.sqlite", "access.sqlite-wal", "audit.head", "audit.key")
+
+
+def kept_log() -> dict[str, bytes]:
+    """All files of the audit log, as somebody would keep them to put them back later."""
+    files = [paths.state_folder() / name for name in LOG]
+    return {file.name: file.read_bytes() for file in files if file.exists()}
+
+
+def is_witnessed(service: Service, old_log: dict[str, bytes]) -> None:
+    """An old log, put back whole with its key and its head, is whole by itself; the database's journal knows more."""
+    heads = anchors.read(service.settings).heads
+    assert len(heads) >= 6  # when it began, paused, went on, ended, was to be taken back, and was
+    assert audit.verify(kept=heads).intact
+    for name in LOG:
+        (paths.state_folder() / name).unlink(missing_ok=True)
+    for name, content in old_log.items():
+        (paths.state_folder() / name).write_bytes(content)
     assert audit.verify().intact
+    findings = audit.verify(kept=heads).findings
+    assert findings
+    assert all("as it was noted elsewhere, is not in the log" in one for one in findings)
 
 
 def drifts(service: Service) -> None:

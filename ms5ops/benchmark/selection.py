@@ -1,7 +1,8 @@
 """Which runs a word means: an id, a label, a month, before or after a deployment, the latest, the one before it.
 
 Runs of one side always are of one database and one origin: a replayed run never stands beside a measured one, and a
-summary without samples only where there is nothing else.
+summary without samples only where there is nothing else, and so a quick run where runs of a month or around a
+deployment are looked for.
 """
 
 import re
@@ -80,7 +81,7 @@ def select(word: str, headers: Sequence[RunHeader], deployments: Sequence[Deploy
             raise BenchmarkError(
                 f"No benchmark run started in {word}.", f"There are runs of {', '.join(months[-12:])}; choose of these."
             )
-        return Selected(word, _of_one_kind(word, started))
+        return Selected(word, _of_one_kind(word, _full(started)))
     return _by_id(word, runs)
 
 
@@ -170,8 +171,8 @@ def _around(
             f"No benchmark run was taken {name} without another deployment in between.",
             "Choose runs by id, label or month, or take one now.",
         )
-    nearest_kind = _kind(_preferred(found)[0])
-    same = [run for run in _preferred(found) if _kind(run) == nearest_kind][:NEAREST_RUNS]
+    preferred = _full(_preferred(found))
+    same = [run for run in preferred if _kind(run) == _kind(preferred[0])][:NEAREST_RUNS]
     return Selected(name, tuple(sorted(same, key=lambda run: run.started_at)))
 
 
@@ -192,6 +193,11 @@ def _preferred(runs: Sequence[RunHeader]) -> list[RunHeader]:
     """Those not replayed where there are any, and of these those with samples where there are any; order is kept."""
     real = [run for run in runs if run.origin != "replayed"] or list(runs)
     return [run for run in real if not run.is_summary] or real
+
+
+def _full(runs: Sequence[RunHeader]) -> list[RunHeader]:
+    """Without the quick runs, which are a look and no proof, where there are others; order is kept."""
+    return [run for run in runs if not run.is_quick] or list(runs)
 
 
 def _kind(run: RunHeader) -> tuple[str, str]:

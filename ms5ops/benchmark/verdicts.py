@@ -21,10 +21,10 @@ MIN_SAMPLES = 5
 """Fewer samples a run decide nothing: the smallest two-sided p of four against four is 0.03 before any correction."""
 
 BASIS_WORDS: Mapping[Basis, str] = {
-    "samples": "The interval covers the scatter within one run a side, and the server's unrest seen during them, not "
-    "what another run on another day would give.",
+    "samples": "Intervals cover the scatter within one run a side and the server's unrest during them, not what "
+    "another run on another day would give: two runs or more on either side tell that.",
     "pairs of runs": "Every pair of runs was compared, and only what holds for each of them counts.",
-    "runs": "The interval covers the scatter between runs too: each run counts once, by its median.",
+    "runs": "Intervals cover the scatter between runs too: each run counts once, by its median.",
 }
 
 _EXPLAINS: Mapping[Basis, str] = {

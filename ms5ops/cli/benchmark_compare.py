@@ -21,7 +21,7 @@ from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.benchmark.trend_summary import change_frame, month_table
 from ms5ops.benchmark.trend_summary import headline as trend_headline
 from ms5ops.benchmark.trends import trends
-from ms5ops.benchmark.verdicts import Options, Verdict
+from ms5ops.benchmark.verdicts import BASIS_WORDS, Options, Verdict
 from ms5ops.cli.benchmark_store import history
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
 from ms5ops.config import load_settings
@@ -179,7 +179,8 @@ def _show(found: Comparison) -> None:
         console.print(
             f"[{style}]{WEIGHTS[one.weight]}[/]  {escape(f'{one.subject}: {one.before} → {one.after}. {one.remark}')}"
         )
-    console.print(f"[{STYLES[judged.severity]}]{escape(judged.text)}[/]\n")
+    console.print(f"[{STYLES[judged.severity]}]{escape(judged.text)}[/]")
+    console.print(f"[dim]{BASIS_WORDS[found.suite.basis] if found.suite.basis else ''}[/]\n")
     _print(console, verdict_frame(found), {
         "title": "Benchmark", "before": "Median before", "after": "Median after", "change": "Change",
         "interval": "Interval", "n": "Samples", "verdict": "Verdict", "reason": "Why",

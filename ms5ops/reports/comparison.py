@@ -9,7 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from ms5ops import __version__
 from ms5ops.benchmark.compare import Comparison, Side
 from ms5ops.benchmark.comparison_summary import WEIGHTS, headline, listed, promise_frame, speed_text, verdict_frame
-from ms5ops.benchmark.verdicts import BenchmarkComparison
+from ms5ops.benchmark.verdicts import BASIS_WORDS, BenchmarkComparison
 from ms5ops.figures.comparison import Reach, factor_of, reach_of
 from ms5ops.units import instant_text, percent_text
 
@@ -52,6 +52,7 @@ def comparison_html(comparison: Comparison) -> str:
         origin=comparison.after.runs[0].header.origin,
         version=__version__,
         verdict=headline(comparison),
+        basis=BASIS_WORDS[comparison.suite.basis] if comparison.suite.basis else "",
         differences=comparison.differences,
         weights=WEIGHTS,
         rows=rows,

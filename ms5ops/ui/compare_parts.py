@@ -15,6 +15,7 @@ from ms5ops.benchmark.run_summary import GROUP_TITLES
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
 from ms5ops.benchmark.sides import Choice, choices, deployment_spans, first_pair, outside_figures
 from ms5ops.benchmark.surroundings import Difference
+from ms5ops.benchmark.verdicts import BASIS_WORDS
 from ms5ops.errors import BenchmarkError, Ms5opsError
 from ms5ops.observe.savings import savings
 from ms5ops.observe.storage import snapshot_sizes
@@ -112,12 +113,12 @@ def sides(found: Material) -> tuple[Selected, Selected] | None:
 def _choose(options: Sequence[Choice], first: tuple[str, str]) -> tuple[str, str]:
     titles = {one.word: one.title for one in options}
     chosen = []
-    columns = st.columns(2, gap="small")
-    for side, word, column in zip(SIDES, first, columns, strict=True):
+    grid = st.grid(columns="auto", min_column_width=320, key="compare_sides")
+    for side, word in zip(SIDES, first, strict=True):
         wanted = st.query_params.get(side, word)
         offered = titles if wanted in titles else {wanted: wanted, **titles}
         st.session_state[f"compare_{side}"] = wanted
-        with column:
+        with grid:
             st.selectbox(
                 side.capitalize(),
                 list(offered),
@@ -213,7 +214,8 @@ def _difference_frame(differences: Sequence[Difference]) -> pd.DataFrame:
 def verdict(compared: Comparison) -> None:
     """The whole in a sentence, and per group how much faster."""
     show_verdict(headline(compared))
-    st.caption(f"Before: {_runs(compared.before)}. After: {_runs(compared.after)}.")
+    basis = f" {BASIS_WORDS[compared.suite.basis]}" if compared.suite.basis else ""
+    st.caption(f"Before: {_runs(compared.before)}. After: {_runs(compared.after)}.{basis}")
     groups = [one for one in compared.groups if one.speedup is not None]
     if not groups:
         return

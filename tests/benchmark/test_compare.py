@@ -428,6 +428,18 @@ def test_what_a_deployment_changes_is_expected() -> None:
     }
 
 
+def test_a_larger_database_of_as_many_rows_is_no_other_cause_of_a_deployment() -> None:
+    """Aggregates, indexes, and tables that are kept for the way back take room; queries have no more to read."""
+    after = replace(SURROUNDINGS, database_bytes=7_000_000_000, deployment_id="d1", policy_hash="p1")
+    more = replace(after, rows=42_000_000)
+    old = example_run("before")
+    for around, weight in ((after, "expected"), (more, "another cause")):
+        new = example_run("after", seed=2, surroundings=around)
+        found = compare(Side("before", (old,)), Side("after", (new,))).differences
+        (size,) = (one for one in found if one.subject == "Size of the database")
+        assert size.weight == weight
+
+
 def test_other_data_asked_for_and_untold_circumstances_are_named() -> None:
     assert told(lambda it: it, anchor=START - 29 * DAY) == {
         "Age of the data asked for": ("up to now", "up to 30 days before the run", "another cause")

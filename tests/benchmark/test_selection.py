@@ -65,6 +65,13 @@ def test_words(word: str, expected: list[float]) -> None:
     assert days(word) == expected
 
 
+def test_a_quick_run_counts_only_where_there_is_no_full_one() -> None:
+    runs = [run(0), run(0.5, is_quick=True), run(4, is_quick=True), run(5, is_quick=True)]
+    assert [days(word, runs, [deployment(1, 2)]) for word in ("before:1", "2026-10")] == [[0], [0]]
+    assert [days(word, runs, [deployment(1, 2)]) for word in ("after:1", "2026-11")] == [[4, 5], [4, 5]]
+    assert days("latest", runs) == [5]
+
+
 def test_what_people_call_them() -> None:
     names = [select(word, RUNS, [deployment(3, 1.5)]).name for word in ("bbbb0", "cccc0", "2026-10", "after:3")]
     assert names == [

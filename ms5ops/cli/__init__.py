@@ -20,6 +20,7 @@ from ms5ops.cli import (
     benchmark,
     benchmark_compare,
     benchmark_store,
+    conversions,
     decisions,
     environments,
     history,
@@ -65,6 +66,7 @@ app.command("environments")(environments.environments)
 app.command("apply")(apply.apply)
 app.command("rollback")(apply.rollback)
 app.command("deployments")(apply.deployments)
+app.add_typer(conversions.app, name="conversions")
 app.add_typer(apply.check_app, name="check")
 app.command("plan")(plan.plan)
 app.command("plans")(decisions.list_plans)

@@ -25,6 +25,7 @@ from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet, load_policy
 from ms5ops.rollout import executor, journal
 from ms5ops.rollout.journal import RequestKind
+from ms5ops.rollout.kept_tables import drop_kept, kept_table
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.precheck import window_of
 from ms5ops.rollout.records import State
@@ -182,13 +183,8 @@ class Service:
         """
         action = ACTIONS[order.kind]
         who = self.allow(actor, action, order.environment)
-        if order.kind in ("apply", "resume", "rollback") and typed != order.environment:
-            error = NotAllowed(
-                f"{(typed or 'nothing')[:60]!r} was typed, and the environment is {order.environment}.",
-                "Type its name.",
-            )
-            audit.record(who, action, order.environment, "refused", {"reason": error.happened})
-            raise error
+        if order.kind in ("apply", "resume", "rollback"):
+            _refuse_untyped(who, action, order.environment, typed)
         found = runs.at_work(self.store, order.environment)
         if found is not None:
             return found, False
@@ -215,6 +211,31 @@ class Service:
                 with site.write.session() as session:
                     journal.ask(session, found.id, kind, site.who)
                 return False
+            finally:
+                site.close()
+
+    def drop_kept(
+        self,
+        actor: Actor | None,
+        environment: str,
+        wanted: str,
+        *,
+        typed: str | None,
+        outside_window: str | None = None,
+    ) -> None:
+        """Drop a table that a conversion has kept, by its name as listed: its rows are gone for good.
+
+        ``typed``: the environment's name, as somebody typed it. NotAllowed, recorded, outside the maintenance window
+        without a reason; LeaseTaken while a deployment is at work; else as of ``kept_tables``.
+        """
+        who = self.allow(actor, "apply", environment)
+        _refuse_untyped(who, "apply", environment, typed)
+        self.refuse_closed(who, "apply", connect(self.settings, environment), None, outside_window)
+        details = {"what": f"drop the kept table {wanted}", "outside_window": outside_window}
+        with recorded(who, "apply", environment, details):
+            site = self.site(who, environment)
+            try:
+                drop_kept(site.write, kept_table(site.write, wanted), site.conditions())
             finally:
                 site.close()
 
@@ -264,6 +285,17 @@ class Service:
         except NotAllowed as error:
             audit.record(approver, "approve", environment, "refused", {"what": asked.name, "reason": error.happened})
             raise
+
+
+def _refuse_untyped(who: Actor, action: Action, environment: str, typed: str | None) -> None:
+    """NotAllowed, recorded, where the environment's name was not typed."""
+    if typed == environment:
+        return
+    error = NotAllowed(
+        f"{(typed or 'nothing')[:60]!r} was typed, and the environment is {environment}.", "Type its name."
+    )
+    audit.record(who, action, environment, "refused", {"reason": error.happened})
+    raise error
 
 
 def about(order: Order) -> dict[str, Any]:

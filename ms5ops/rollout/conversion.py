@@ -117,19 +117,23 @@ def abandon(sessions: Sessions, parameters: dict[str, Any], report: Report, limi
         report(1.0, "Abandoned; the table is as it was")
 
 
-def drop_old(sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits) -> None:
-    """Drop the predecessor that the newest conversion of the table has kept. Its rows are gone for good then.
+def drop_old(
+    sessions: Sessions, parameters: dict[str, Any], report: Report, limits: Limits, number: int | None = None
+) -> None:
+    """Drop the predecessor that a conversion of the table has kept. Its rows are gone for good then.
 
-    ``parameters``: schema and table, or table as "schema.table".
+    ``parameters``: schema and table, or table as "schema.table". ``number`` is the conversion's in ms5ops.conversion
+    (None: the newest of the table).
 
     ACCESS EXCLUSIVE for a moment on tables that its foreign keys point to.
     RolloutError where nothing is kept; nothing else that depends on it is dropped (ServerError names it).
     """
     schema, table = definitions.named(parameters)
     with _at_work(sessions, limits, report) as work:
-        record = _newest(work, schema, table)
-        if record is None or record["status"] != "done" or record["kept_dropped_at"] is not None:
+        found = [row for row in _records(work, schema, table) if number in (None, row["id"])][:1]
+        if not found or found[0]["status"] != "done" or found[0]["kept_dropped_at"] is not None:
             raise RolloutError(f"No predecessor of {schema}.{table} is kept.", "There is nothing to drop.")
+        record = found[0]
         work.hold(record)
         swapping.drop_chunks(work, record["kept_schema"], record["kept_table"])
 
@@ -315,10 +319,14 @@ def _is_done(work: Work, record: Row, request: Request) -> bool:
 
 
 def _newest(work: Work, schema: str, table: str) -> Row | None:
+    return next(iter(_records(work, schema, table)), None)
+
+
+def _records(work: Work, schema: str, table: str) -> list[Row]:
+    """The conversions of a table, newest first."""
     if not work.ask("record_exists")[0]["table_there"]:
-        return None
-    rows = work.ask("records", schema=schema, table=table)
-    return rows[0] if rows else None
+        return []
+    return work.ask("records", schema=schema, table=table)
 
 
 def _drop_schema(work: Work, schema: str) -> None:

@@ -15,7 +15,7 @@ from ms5ops.rollout.conversion import ConversionRefused
 from ms5ops.rollout.journal import Deployment, OperationRow
 from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.running import Run, holds
-from ms5ops.rollout.sql_text import name
+from ms5ops.rollout.sql_text import name, split
 
 
 def is_conversion(row: OperationRow) -> bool:
@@ -86,7 +86,7 @@ def under_way(session: Session, table: str) -> str | None:
     """Which conversion of the table was begun and is not finished: to a "hypertable", to a "plain" table, or None."""
     if not _rows(session, pieces.FOLDER, "conversions_exist")[0]["found"]:
         return None
-    schema, bare = table.split(".")
+    schema, bare = split(table)
     found = _rows(session, pieces.FOLDER, "conversion_begun", schema=schema, table=bare)[0]["direction"]
     return None if found is None else str(found)
 
@@ -94,12 +94,18 @@ def under_way(session: Session, table: str) -> str | None:
 def _is_online(session: Session, row: OperationRow, limits: Limits, *, embedded: bool) -> bool:
     """Whether the table is too large for the short way, or has, or had, more than that brings back."""
     table = _table(row)
-    found = _rows(session, pieces.FOLDER, "table_bytes", table=table)[0]
-    if found["size_bytes"] > limits.small_table_bytes or not row.operation.inverse.statements:
+    if not row.operation.inverse.statements:
         return True
-    if found["chunks"] > limits.small_table_chunks and not embedded:
+    if (
+        not embedded
+        and _rows(session, pieces.FOLDER, "table_bytes", table=table)[0]["chunks"] > limits.small_table_chunks
+    ):
         return True  # dropping them takes long too; on the embedded engine nobody waits meanwhile
-    schema, bare = table.split(".")
+    text = query(pieces.FOLDER, "rows_weighed", ANY_VERSION).sql.replace("{table}", table)
+    found = session.rows(text, {"most": limits.small_table_rows + 1})[0]
+    if found["rows"] > limits.small_table_rows or found["data_bytes"] > limits.small_table_bytes:
+        return True
+    schema, bare = split(table)
     now = _rows(session, "rollout", "tables", schema=schema, tables=[bare])[0]
     return bool(now["extras"] or now["views"] or now["referenced_by"])
 
@@ -113,9 +119,7 @@ def _goes_before(row: OperationRow, undone: Sequence[OperationRow]) -> Callable[
         if one.operation.kind in ("create_aggregate", "drop_aggregate")
     }
     policies = [
-        one.operation.key.split(".")[2].partition("_")[0]
-        for one in undone
-        if one.operation.kind == "add_job" and one.operation.target == table
+        one.operation.job_kind for one in undone if one.operation.kind == "add_job" and one.operation.target == table
     ]
     return lambda what: (
         what in aggregates or (what.startswith("scheduled job ") and any(f"_{kind}" in what for kind in policies))
@@ -125,12 +129,13 @@ def _goes_before(row: OperationRow, undone: Sequence[OperationRow]) -> Callable[
 def _reverse(run: Run, row: OperationRow) -> None:
     parameters = _parameters(run.session, journal.deployment(run.session, run.journal.deployment), row)
     conversion.reverse(run.open_database, parameters, _teller(run, row), pieces.conversion_limits(run))
-    schema, bare = _table(row).split(".")
+    schema, bare = split(_table(row))
     kept = _rows(run.session, conversion.FOLDER, "records", schema=schema, table=bare)[0]
+    kept_as = f"{kept['kept_schema']}.{kept['kept_table']}"
     run.note(
         lambda: run.journal.event(
-            f"{schema}.{bare} is a plain table again. The hypertable is kept as {kept['kept_schema']}."
-            f"{kept['kept_table']}; when nobody misses anything: DROP SCHEMA {kept['kept_schema']} CASCADE.",
+            f"{schema}.{bare} is a plain table again. The hypertable is kept as {kept_as}; when nobody "
+            f"misses anything: python -m ms5ops conversions drop {kept_as}",
             "warning",
             row.operation.key,
         )

@@ -253,6 +253,12 @@ def events(reader: Reader, deployment: UUID) -> tuple[Event, ...]:
     return tuple(Event(**row) for row in _rows(reader, "events", deployment=str(deployment)))
 
 
+def converted_by(reader: Reader, table: str, until: datetime) -> tuple[UUID, int] | None:
+    """Id and number of the deployment whose conversion of ``schema.table`` was the last to begin before an instant."""
+    found = _rows(reader, "converting_deployment", table=table, until=until)
+    return (UUID(str(found[0]["id"])), found[0]["number"]) if found else None
+
+
 def pieces(reader: Reader, deployment: UUID, ordinal: int) -> tuple[str, ...]:
     """The parts of a long operation that were done, oldest first."""
     found = _rows(reader, "pieces", deployment=str(deployment), ordinal=ordinal)

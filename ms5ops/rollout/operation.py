@@ -120,6 +120,14 @@ class Operation:
         """Whether a rollback restores the before-state."""
         return self.inverse.impossible is None
 
+    @property
+    def job_kind(self) -> str | None:
+        """Of which kind the job is that it adds, alters or removes ("user": one of the policy); None without one."""
+        if self.kind not in ("add_job", "alter_job", "remove_job"):
+            return None
+        kind = self.key.rpartition(".")[2].removesuffix("_policy")
+        return "user" if kind == "job" else kind
+
     def statements_for(self, *, embedded: bool) -> tuple[str, ...]:
         """What to run on a server, or on the embedded engine."""
         return self.embedded_statements if embedded and self.embedded_statements is not None else self.statements

@@ -17,13 +17,15 @@ class Comparison:
 
     read_state: Callable[[], State]
 
-    def whole(self, before: Any, kept: Collection[str]) -> list[str]:
+    def whole(self, before: Any, kept: Collection[str], undone: Sequence[Operation] = ()) -> list[str]:
         """What differs from the captured state (JSON values), in words, when all was taken back.
 
-        Tables that stay hypertables (``kept``) are compared without what the conversion itself changed.
+        Tables that stay hypertables (``kept``) are compared without what the conversion itself changed, and broken
+        indexes that ``undone`` mended or dropped without them: nobody wants those back.
         """
         after = self.read_state()
-        return differences(without_conversions(state_from_json(before), after, kept), after, MOST)
+        captured = without_conversions(state_from_json(before), after, kept)
+        return differences(without_broken_indexes(captured, after, undone), after, MOST)
 
     def part(self, before: Any, start: State, undone: Sequence[Operation]) -> list[str]:
         """What differs, in words, when only these operations were taken back.
@@ -32,7 +34,8 @@ class Comparison:
         (``start``).
         """
         after = self.read_state()
-        return list(part_differences(state_from_json(before), start, after, undone))
+        captured = without_broken_indexes(state_from_json(before), after, undone)
+        return list(part_differences(captured, start, after, undone))
 
 
 def comparison(read_state: Callable[[], State]) -> Comparison:
@@ -79,18 +82,11 @@ def touches(operation: Operation, part: Part) -> bool:
         return names[0] == target and (names[1] in _TABLE_FIELDS.get(kind, ()) or kind in _OF_AGGREGATE)
     if section == "jobs":
         # "02.metric_hist.compression_policy" is about the compression job; an aggregate takes all of its own along.
-        return names[1] == target and (kind in _OF_AGGREGATE or names[0] in _job_kind(operation))
+        return names[1] == target and (kind in _OF_AGGREGATE or names[0] == operation.job_kind)
     if section == "indexes":
         of_table = names[1] == target and (kind in _OF_AGGREGATE or (kind == "convert" and names[2] == "key"))
         return of_table or names[0] == target.partition(".")[2]
     return names[:1] == [target]
-
-
-def _job_kind(operation: Operation) -> tuple[str, ...]:
-    if operation.kind not in ("add_job", "alter_job", "remove_job"):
-        return ()
-    what = operation.key.split(".")[2].partition("_")[0]
-    return ("user",) if what == "job" else (what,)
 
 
 def _parts(state: State) -> Mapping[Part, Any]:
@@ -108,6 +104,27 @@ def _parts(state: State) -> Mapping[Part, Any]:
         found |= {(section, record["name"]): record for record in values.pop(section)}
     found |= {("database_settings", name): value for name, value in values.pop("database_settings").items()}
     return found | {(name,): value for name, value in values.items()}
+
+
+# Without what nobody wants back -------------------------------------------------------------------------------------
+
+
+def without_broken_indexes(before: State, after: State, undone: Sequence[Operation]) -> State:
+    """The captured state with the indexes whole that operations built anew, and without broken ones that they dropped.
+
+    Such an index, which no query could rely on, has no way back (``Inverse.loses`` says so before a rollback starts):
+    the whole one stays in its place, and what was dropped stays away.
+    """
+    gone = {
+        one.target.partition(".")[2]: one.kind
+        for one in undone
+        if one.kind in ("rebuild_index", "drop_index") and not one.inverse.statements
+    }
+    return replace(
+        before,
+        indexes=tuple(one for one in before.indexes if one.name not in gone)
+        + tuple(one for one in after.indexes if gone.get(one.name) == "rebuild_index"),
+    )
 
 
 # With conversions that stay ---------------------------------------------------------------------------------

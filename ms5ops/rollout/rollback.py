@@ -138,13 +138,13 @@ def _compare(run: Run, way: Way, compare: Comparison, start: State | None, phase
     """VerificationFailed where what was taken back is not as captured, or anything else has changed meanwhile."""
     _, before = journal.documents(run.session, way.deployment.id)
     kept = {row.operation.target for row in way.kept}
+    rows = journal.operations(run.session, way.deployment.id)  # with what an earlier run of this rollback undid
+    undone = [row.operation for row in rows if row.status == "undone" and is_of(row, phases)]
     if start is None:
-        found = compare.whole(before, kept)
+        found = compare.whole(before, kept, undone)
         stay = f", but for {', '.join(sorted(kept))}, which stay hypertables" if kept else ""
         same = f"Read again: the state is the one from before{stay}."
     else:
-        rows = journal.operations(run.session, way.deployment.id)  # with what an earlier run of this rollback undid
-        undone = [row.operation for row in rows if row.status == "undone" and is_of(row, phases)]
         found = compare.part(before, start, undone)
         same = "Read again: what was taken back is as before, and nothing else has changed."
     if not found:

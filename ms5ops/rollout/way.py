@@ -13,6 +13,7 @@ from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.conversion_back import is_conversion, is_converted, obstacles
 from ms5ops.rollout.journal import Deployment, OperationRow
 from ms5ops.rollout.running import try_holds
+from ms5ops.rollout.sql_text import split
 from ms5ops.units import bytes_text
 
 _DISABLES = re.compile(
@@ -156,7 +157,7 @@ def _has_not_run(session: Session, row: OperationRow) -> bool:
     """Whether the operation made a retention policy that has never run, so that nothing is gone."""
     if row.operation.kind not in ("add_job", "alter_job") or row.operation.before is not None:
         return False
-    schema, _, table = row.operation.target.partition(".")
+    schema, table = split(row.operation.target)
     found = _rows(session, "retention_runs", schema=schema, table=table)
     return bool(found) and not any(one["total_runs"] for one in found)
 
@@ -183,7 +184,7 @@ def to_decompress(session: Session, deployment: Deployment, row: OperationRow) -
     """The chunks that undoing this operation has to decompress: those it compressed, or all where it disables."""
     operation = row.operation
     if operation.steps is not None and operation.steps.kind == "compress":
-        schema, table = operation.steps.parameters["hypertable"].split(".")
+        schema, table = split(operation.steps.parameters["hypertable"])
         own = set(journal.pieces(session, deployment.id, row.ordinal))
         return [one for one in _compressed(session, schema, table) if one["chunk"] in own]
     if row.status == "undone":

@@ -42,6 +42,7 @@ ACTIONS: dict[str, tuple[Action, Callable[[Service, Actor | None], Any]]] = {
     "measure": ("benchmark", lambda one, who: one.start(who, Order("benchmark", "plant"))),
     "pause": ("apply", lambda one, who: one.ask(who, "plant", "d", "pause")),
     "cancel": ("apply", lambda one, who: one.ask(who, "plant", "d", "cancel")),
+    "drop a kept table": ("apply", lambda one, who: one.drop_kept(who, "plant", "s.t_before_phase4", typed="plant")),
     "approve": ("approve", lambda one, who: one.approve_plan(who, KEPT)),
     "approve back": ("approve", lambda one, who: one.approve_rollback(who, "plant", WAY_BACK)),
     "withdraw": ("approve", lambda one, who: one.withdraw(who, KEPT)),

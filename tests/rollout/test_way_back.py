@@ -5,20 +5,22 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from ms5ops.database import Database, Target
-from ms5ops.errors import RolloutError
+from ms5ops.errors import LeaseTaken, RolloutError
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import load_policy
-from ms5ops.rollout import executor, journal
+from ms5ops.rollout import executor, journal, lease
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Who
+from ms5ops.rollout.kept_tables import drop_kept, kept_table, kept_tables
 from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.records import State
@@ -26,12 +28,16 @@ from ms5ops.rollout.restored import comparison
 from ms5ops.rollout.running import Progress
 from ms5ops.rollout.state import differences, read_state
 from ms5ops.sandbox import fill, process
+from tests.conftest import Sandboxes
 from tests.rollout.planning import altered
 from tests.rollout.test_conversion import described, leftovers
 
 SCHEMA = "factory_telemetry"
 TABLES = ("metric_hist", "oee_calculations", "energy_consumption", "production_kpis", "production_context_history")
 POLICY = load_policy()
+
+ONE = altered(tables={name: {"enabled": name == "energy_consumption"} for name in TABLES})
+ONLINE = Limits(small_table_bytes=0, stale_after_s=0.1, backoff_s=0.05)
 
 OWNED = f"""
     CREATE ROLE plant_owner; CREATE ROLE plant_reader; CREATE ROLE plant_default;
@@ -134,9 +140,9 @@ def unequal(before: dict[str, dict[str, str]], after: dict[str, dict[str, str]])
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("way-back") / "sandbox"
-    running = process.start(folder, scheduler=False)
+    running = sandboxes.start(folder)
     yield running.target
     process.stop(folder)
 
@@ -196,6 +202,17 @@ def test_what_cannot_be_brought_back_is_told_in_the_plan(bench: Bench) -> None:
     assert set(why) == {"production_kpis", "oee_calculations", "energy_consumption"}
     assert "row security or is published" in str(why["production_kpis"])
     assert "factory_telemetry.totals" in str(why["energy_consumption"])
+    (remark,) = [one.text for one in plan.notes if one.target.endswith("energy_consumption")]
+    assert "factory_telemetry.totals reads it. Where the conversion makes more than 50 chunks it runs online" in remark
+    state = bench.state()
+    large = [
+        replace(one, size_bytes=6_000_000) if one.name.endswith("energy_consumption") else one for one in state.tables
+    ]
+    plan = make_plan(replace(state, tables=tuple(large)), POLICY)
+    planned = [one.key for one in plan.operations if one.target.endswith(".energy_consumption")]
+    assert planned == ["01.energy_consumption.autovacuum"]
+    (cannot,) = [one.text for one in plan.notes if one.kind == "cannot" and one.target.endswith("energy_consumption")]
+    assert "materialized view factory_telemetry.totals reads it, and a table of this size" in cannot
 
 
 def test_what_came_since_stands_in_the_way_before_anything_is_taken_back(bench: Bench) -> None:
@@ -227,10 +244,51 @@ def test_what_came_since_stands_in_the_way_before_anything_is_taken_back(bench: 
     assert bench.write.row(f"SELECT rows > 0 AS some FROM {SCHEMA}.kpis") == {"some": True}
 
 
-# Killed right after a swap ----------------------------------------------------------------------------------
+# What conversions keep -----------------------------------------------------------------------------------------------
 
-ONE = altered(tables={name: {"enabled": name == "energy_consumption"} for name in TABLES})
-ONLINE = Limits(small_table_bytes=0, stale_after_s=0.1, backoff_s=0.05)
+
+def test_kept_tables_are_listed_and_dropped_and_the_way_back_does_without_them(bench: Bench) -> None:
+    assert kept_tables(bench.write) == ()
+    before = bench.described()
+    plan = make_plan(bench.state(), ONE, [1])
+    world = Conditions(who=Who.here("tester"), environment="s", embedded=True, limits=ONLINE)
+    begun = plan.to_json()["state"]
+    assert executor.apply(bench.write, plan, world, server_versions={}, before_state=begun).status == "done"
+    (kept,) = kept_tables(bench.write)
+    table = f"{SCHEMA}.energy_consumption"
+    assert (kept.name, kept.table, kept.kind, kept.number) == (f"{table}_before_phase4", table, "plain table", 1)
+    assert kept.size_bytes > 8_192
+    with bench.write.session() as session:
+        held = lease.take(session, uuid4(), Who.here("somebody else"), Limits(), embedded=True)
+        with pytest.raises(LeaseTaken, match=r"somebody else .* is changing this database"):
+            drop_kept(bench.write, kept, replace(world, limits=Limits()))
+        session.rows("UPDATE ms5ops.lease SET token = NULL WHERE token = :token", {"token": str(held.token)})
+    drop_kept(bench.write, kept_table(bench.write, "energy_consumption_before_phase4"), world)
+    assert kept_tables(bench.write) == ()
+    assert "Dropped factory_telemetry.energy_consumption_before_phase4" in last_event(bench)
+    with pytest.raises(RolloutError, match="No predecessor"):
+        drop_kept(bench.write, kept, world)
+
+    def back() -> Outcome:
+        return undoing.rollback(bench.write, journal.deployment(bench.write), world, conversions=True)
+
+    assert back().status == "rolled back"
+    assert unequal(before, bench.described()) == {}
+    (kept,) = kept_tables(bench.write)
+    assert (kept.table, kept.kind, kept.number) == (table, "hypertable", 1)
+    assert kept.size_bytes > 8_192
+    with pytest.raises(RolloutError, match=r"No kept table is called none; kept: ms5ops_kept_"):
+        kept_table(bench.write, "none")
+    drop_kept(bench.write, kept_table(bench.write, "energy_consumption"), world)
+    assert (kept_tables(bench.write), leftovers(bench.write)) == ((), [])
+    assert unequal(before, bench.described()) == {}
+
+
+def last_event(bench: Bench) -> str:
+    return journal.events(bench.write, journal.deployment(bench.write).id)[-1].message
+
+
+# Killed right after a swap ----------------------------------------------------------------------------------
 
 
 def killed_at_the_swap(work: Callable[[Conditions], object]) -> None:

@@ -18,6 +18,7 @@ from ms5ops.rollout.records import State
 from ms5ops.rollout.restored import comparison
 from ms5ops.rollout.state import differences, read_state
 from ms5ops.sandbox import fill, process
+from tests.conftest import Sandboxes
 
 pytestmark = pytest.mark.xdist_group("whole")
 
@@ -80,9 +81,9 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("whole") / "sandbox"
-    running = process.start(folder, scheduler=False)
+    running = sandboxes.start(folder)
     yield running.target
     process.stop(folder)
 
@@ -165,6 +166,29 @@ def test_every_drift_is_seen(bench: Bench) -> None:
         seen = planned
     drift(bench, "a stranger's index is there")
     assert {one.key for one in bench.plan().operations} == set(seen)  # it is left alone
+
+
+@pytest.mark.usefixtures("deployed")
+def test_broken_indexes_do_not_come_back_and_that_is_no_difference(bench: Bench) -> None:
+    bench.apply()
+    bench.write.execute(f"CREATE INDEX idx_oee_below_target__new ON {SCHEMA}.oee_calculations (quality)")
+    for broken in ("idx_oee_below_target__new", "idx_kpis_line_date_shift"):
+        bench.write.execute(
+            "DO $$ DECLARE one regclass; BEGIN SELECT c.oid INTO one FROM pg_class c"
+            f" WHERE c.relname LIKE '%{broken}' AND c.relnamespace <> '{SCHEMA}'::regnamespace LIMIT 1;"
+            " EXECUTE format('DROP INDEX %s', one); END $$"
+        )
+    before = bench.state()
+    assert {one.name for one in before.indexes if one.is_broken} == {
+        "idx_oee_below_target__new", "idx_kpis_line_date_shift",
+    }  # fmt: skip
+    bench.apply()
+    kinds = {row.operation.kind for row in journal.operations(bench.write, journal.deployment(bench.write).id)}
+    assert {"rebuild_index", "drop_index"} <= kinds
+    bench.roll_back()
+    assert [one.name for one in bench.state().indexes if one.is_broken] == []
+    left = {one.split(":")[0] for one in differences(before, bench.state())}
+    assert left == {"indexes idx_oee_below_target__new", "indexes idx_kpis_line_date_shift is_broken"}
 
 
 @pytest.mark.usefixtures("deployed")

@@ -29,4 +29,5 @@ CREATE TABLE ms5ops.conversion (
     finished_at    timestamptz,
     kept_dropped_at timestamptz
 );
-CREATE UNIQUE INDEX conversion_one_at_a_time ON ms5ops.conversion (schema_name, table_name) WHERE status IN ('running', 'abandoning')
+CREATE UNIQUE INDEX conversion_one_at_a_time ON ms5ops.conversion (schema_name, table_name) WHERE status IN ('running', 'abandoning');
+GRANT SELECT ON ms5ops.conversion TO pg_monitor

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -12,23 +13,27 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from ms5ops import paths
+from ms5ops.access import audit
 from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
+from ms5ops.cli import app
 from ms5ops.control import approvals
 from ms5ops.control.approvals import Asked
-from ms5ops.database import Database
-from ms5ops.rollout import journal
+from ms5ops.database import Database, Target
+from ms5ops.rollout import conversion, journal
 from ms5ops.sandbox import fill, process
+from tests.conftest import Sandboxes
 
 pytestmark = [pytest.mark.xdist_group("applying-cli"), pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("apply-cli")
-    process.start(folder / "sandbox", scheduler=False)
+    sandboxes.start(folder / "sandbox")
     yield folder
     process.stop(folder / "sandbox")
 
@@ -93,11 +98,12 @@ def test_the_whole_way_there_and_back(legacy: Path) -> None:
     assert json.loads(call(legacy, "deployments", "--json").stdout)[0]["status"] == "rolled back"
 
 
-def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: Path) -> None:
-    target = process.target(legacy / "sandbox")
+def write_plant(folder: Path) -> Target:
+    """Configure the engine as a protected environment ``plant`` whose maintenance window is closed."""
+    target = process.target(folder / "sandbox")
     assert target.password is not None
-    (legacy / "password").write_text(target.password.get_secret_value())
-    (legacy / "ms5ops.toml").write_text(
+    (folder / "password").write_text(target.password.get_secret_value())
+    (folder / "ms5ops.toml").write_text(
         f"""
         [environments.plant]
         host = "{target.host}"
@@ -106,10 +112,15 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: 
         sslmode = "disable"
         protected = true
         maintenance_window = "00:00-00:00"
-        read = {{ user = "{target.user}", password_file = "{legacy}/password" }}
-        deploy = {{ user = "postgres", password_file = "{legacy}/password" }}
+        read = {{ user = "{target.user}", password_file = "{folder}/password" }}
+        deploy = {{ user = "postgres", password_file = "{folder}/password" }}
         """
     )
+    return target
+
+
+def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: Path) -> None:
+    target = write_plant(legacy)
     closed = call(legacy, "apply", "-e", "plant", "--yes")
     assert (closed.returncode, "window is closed" in closed.stderr) == (2, True), closed.stderr
     window = ("--outside-window", "a test")
@@ -153,6 +164,43 @@ def test_a_saved_plan_is_refused_once_the_database_has_changed(legacy: Path) -> 
     stale = call(legacy, "apply", "--plan", str(file), "--yes")
     assert (stale.returncode, "has changed since the plan was made" in stale.stderr) == (2, True), stale.stderr
     assert journal.deployments(database) == ()
+
+
+def test_what_a_conversion_has_kept_is_listed_and_dropped_with_the_environments_name(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = write_plant(folder)
+    database = Database(target, "write")
+    database.execute("DROP SCHEMA IF EXISTS ms5ops CASCADE; CREATE SCHEMA IF NOT EXISTS keeping")
+    database.execute("CREATE TABLE keeping.one AS SELECT i AS id, now() AS t FROM generate_series(1, 9) i")
+    database.execute("ALTER TABLE keeping.one ADD PRIMARY KEY (id)")
+    wanted = {"table": "keeping.one", "time_column": "t", "chunk_interval": "1 day", "primary_key": ["id", "t"]}
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+
+    def conversions(*words: str) -> Result:
+        return CliRunner().invoke(app, ["conversions", "-e", "plant", *words])
+
+    assert conversions().stdout == "No conversion has kept a table.\n"
+    conversion.convert(lambda: Database(target, "write"), wanted, lambda _share, _text: None, conversion.Limits())
+    (kept,) = json.loads(conversions("--json").stdout)
+    assert (kept["name"], kept["kind"], kept["number"]) == ("keeping.one_before_phase4", "plain table", None)
+    assert kept["size_bytes"] > 8_000
+    assert re.search(r"keeping\.one_before_phase4 +plain table +keeping\.one, a hypertable +.*kB", conversions().stdout)
+    drop = ("drop", "keeping.one_before_phase4", "--yes")
+    for more, said in (
+        ((), "plant is protected, and nobody is here to type its name"),
+        (("--confirm", "plan"), "is not the environment's name"),
+        (("--confirm", "plant"), "Maintenance window"),
+    ):
+        assert said in str(conversions(*drop, *more).exception)
+    assert "keeping.one_before_phase4" in conversions("--json").stdout
+    done = conversions(*drop, "--confirm", "plant", "--outside-window", "a test")
+    assert (done.exit_code, json.loads(conversions("--json").stdout)) == (0, []), done
+    assert database.row("SELECT to_regclass('keeping.one_before_phase4') IS NULL AS gone") == {"gone": True}
+    logged = audit.entries(limit=1)[0]
+    assert (logged.outcome, logged.details["what"]) == ("done", "drop the kept table keeping.one_before_phase4")
+    database.execute("DROP SCHEMA keeping CASCADE; DROP SCHEMA ms5ops CASCADE")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

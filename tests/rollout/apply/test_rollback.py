@@ -1,6 +1,6 @@
 """Rolling back: what was there before is there again, what cannot be is named, nobody's change is overwritten."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import pytest
@@ -9,6 +9,7 @@ from ms5ops.database import Database
 from ms5ops.errors import RolloutError
 from ms5ops.rollout import journal
 from ms5ops.rollout.executor import apply
+from ms5ops.rollout.operation import Operation
 from ms5ops.rollout.restored import Comparison
 from ms5ops.rollout.rollback import find_way, rollback
 from ms5ops.rollout.running import Progress
@@ -130,13 +131,13 @@ def test_a_state_that_is_not_the_one_from_before_is_a_failure_that_names_the_dif
     seen: list[object] = []
 
     class Other(Comparison):
-        def whole(self, before: object, kept: Collection[str]) -> list[str]:
-            seen.extend([before, list(kept)])
+        def whole(self, before: object, kept: Collection[str], undone: Sequence[Operation] = ()) -> list[str]:
+            seen.extend([before, list(kept), [one.key for one in undone]])
             return ["tables metric owner: ms5ops -> someone"]
 
     compare = Other(lambda: pytest.fail("all was taken back: the captured state is enough"))
     outcome = rollback(probe, journal.deployment(probe), conditions(), compare=compare)
-    assert seen == [before, []]
+    assert seen == [before, [], ["04.idx_a"]]
     assert outcome.status == "failed"
     assert "owner: ms5ops -> someone" in (outcome.reason or "")
 

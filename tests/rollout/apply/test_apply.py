@@ -67,9 +67,11 @@ def test_a_failing_statement_outside_a_transaction_can_be_resumed_once_mended(pr
     probe.execute("CREATE TABLE probe.idx_b ()")  # in the way: IF NOT EXISTS then skips the index
     outcome = apply(probe, Plan((outside("idx_b", "value"),)), conditions(), server_versions=VERSIONS)
     assert outcome.status == "failed"
+    assert journal.deployment(probe).note is not None
     probe.execute("DROP TABLE probe.idx_b")
     again = resume(probe, conditions(), journal.deployment(probe))
     assert again.status == "done"
+    assert journal.deployment(probe).note is None  # what was got over is in the events
     assert "idx_b" in catalogue(probe)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ms5ops.policy.document import PolicySet, TablePolicy
+from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.operation import Lock, Operation
 from ms5ops.rollout.records import IndexState, State, TableState
 
@@ -95,5 +96,11 @@ def _against_conversion(table: TableState, wanted: TablePolicy, indexes: Sequenc
     for trigger in table.triggers:
         if trigger.uses_transition_tables:
             yield f"its trigger {trigger.name} uses transition tables, which hypertables do not have"
+    materialized = [view.name for view in table.views if view.is_materialized]
+    if materialized and (table.size_bytes or 0) > Limits().small_table_bytes:
+        yield (
+            f"the materialized view {', '.join(materialized)} reads it, and a table of this size is converted online,"
+            " which does not carry such a view over: drop it before, and make it anew afterwards"
+        )
     if table.rows_without_time:
         yield f"{table.rows_without_time:,} rows have no {column}: give them a time, or move them to another table"

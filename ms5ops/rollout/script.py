@@ -31,7 +31,7 @@ def to_sql(plan: Plan, *, embedded: bool = False) -> str:
     if plan.advice:
         lines += ["", rule("For the administrator: not executed")]
         for one in plan.advice:
-            lines += comment_lines(f"{one.title.removeprefix('For the administrator: ')} (now {one.actual})")
+            lines += comment_lines(f"{one.title} (now {one.actual})")
             lines += [f"--     {line}" if line.startswith("--") else f"--     {line};" for line in one.statements]
     return "\n".join([*lines, ""])
 

@@ -5,6 +5,7 @@ from ms5ops import units
 from ms5ops.policy.document import PolicySet, TablePolicy
 from ms5ops.policy.intervals import interval_sql
 from ms5ops.rollout.drafts import Draft, convert_key, needs_hypertable, obstacle, owner_of
+from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.operation import Estimate, Inverse, Lock, Operation, Steps, Verification
 from ms5ops.rollout.records import Constraint, State, TableState, span
 from ms5ops.rollout.sql_text import comment, interval, literal, name
@@ -30,6 +31,7 @@ def hypertables(state: State, policy: PolicySet) -> Draft:
             )
         elif table.kind == "plain":
             draft.add(_convert(state, table, wanted))
+            _note_materialized(table, draft)
         elif span(table.chunk_interval) != wanted.chunk_interval:
             draft.add(_chunk_interval(state, table, wanted))
         if table.kind != "missing":
@@ -90,6 +92,18 @@ def _convert(state: State, table: TableState, wanted: TablePolicy) -> Operation:
         ),
         privileges=(*owner_of(state, table.name), f"CREATE on schema {state.schema}"),
     )
+
+
+def _note_materialized(table: TableState, draft: Draft) -> None:
+    """A small table is converted where it is, unless that would take too many chunks; only online the view is lost."""
+    for view in (one.name for one in table.views if one.is_materialized):
+        draft.note(
+            "remark",
+            table.name,
+            f"The materialized view {view} reads it. Where the conversion makes more than"
+            f" {Limits().small_table_chunks} chunks it runs online, and is refused because of the view: drop it before,"
+            " and make it anew afterwards.",
+        )
 
 
 def _remarks(state: State, table: TableState, key: Constraint) -> list[str]:

@@ -170,7 +170,7 @@ def _advice(state: State, name: str, least: float) -> Operation | None:
         phase=1,
         kind="advice",
         target=name,
-        title=f"For the administrator: {name} = {value}",
+        title=f"{name} = {value}",
         actual=setting.value or units.MISSING,
         desired=value if is_switch else f"at least {value}",
         statements=(f"ALTER SYSTEM SET {name} = {value}", effect),

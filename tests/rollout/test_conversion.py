@@ -11,13 +11,14 @@ import pytest
 
 from ms5ops import paths
 from ms5ops.database import Database, Session, Target
-from ms5ops.errors import RolloutError, SandboxError
+from ms5ops.errors import RolloutError
 from ms5ops.rollout import conversion
 from ms5ops.rollout.conversion import ConversionRefused, Limits
 from ms5ops.rollout.conversion_definition import chunkwise
 from ms5ops.rollout.conversion_names import suffixed
 from ms5ops.sandbox import process
 from ms5ops.sandbox.scripts import statements
+from tests.conftest import Sandboxes
 
 TABLES = {
     "metric_hist": ("ts", "1 hour"),
@@ -31,15 +32,9 @@ Plan = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("conversion")
-    try:
-        running = process.start(folder, scheduler=False)
-    except SandboxError as error:
-        if "not installed" in error.happened:
-            pytest.skip(str(error))
-        raise
-    yield running.target
+    yield sandboxes.start(folder).target
     process.stop(folder)
 
 

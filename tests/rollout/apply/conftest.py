@@ -8,15 +8,16 @@ import pytest
 
 from ms5ops.database import Database, Target
 from ms5ops.sandbox import process
+from tests.conftest import Sandboxes
 from tests.rollout.apply.handmade import RESET
 
 FORKS = multiprocessing.get_context("forkserver")
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def engine(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
     folder = tmp_path_factory.mktemp("applying") / "sandbox"
-    running = process.start(folder, scheduler=False)
+    running = sandboxes.start(folder)
     yield running.target
     process.stop(folder)
 

@@ -21,6 +21,7 @@ from ms5ops.rollout.rollback import rollback
 from ms5ops.rollout.running import Progress
 from ms5ops.rollout.state import read_state, state_hash
 from ms5ops.sandbox import fill, process
+from tests.conftest import Sandboxes
 from tests.rollout.apply.handmade import QUICK, VERSIONS, conditions, when_stale
 
 pytestmark = [pytest.mark.xdist_group("applying-phase4"), pytest.mark.timeout(600)]
@@ -29,9 +30,9 @@ HASTY = replace(QUICK, stale_after_s=0.15, retry_budget_s=20)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def folder(sandboxes: Sandboxes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("phase4") / "sandbox"
-    process.start(folder, scheduler=False)
+    sandboxes.start(folder)
     yield folder
     process.stop(folder)
 

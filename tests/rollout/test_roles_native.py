@@ -198,7 +198,11 @@ def test_a_large_conversion_is_taken_back_online_and_after_a_kill_by_the_same_co
     assert json.loads(plant.call("apply", "--yes", "--phase", "1", "--json").stdout)["status"] == "done"
     conversion = "SELECT direction, status, step, rows_copied FROM ms5ops.conversion ORDER BY id DESC LIMIT 1"
     assert plant.admin.row(conversion)["direction"] == "hypertable"
-    plant.admin.execute(f"DROP TABLE {SCHEMA}.metric_hist_before_phase4")
+    (kept,) = json.loads(plant.call("conversions", "--json").stdout)  # as the reading role
+    assert (kept["name"], kept["number"]) == (f"{SCHEMA}.metric_hist_before_phase4", 1)
+    dropped = plant.call("conversions", "drop", "metric_hist_before_phase4", "--yes")
+    assert dropped.returncode == 0, dropped.stderr
+    assert json.loads(plant.call("conversions", "--json").stdout) == []
 
     command = plant.command("rollback", "--yes", "--conversions")
     child = subprocess.Popen(
@@ -219,6 +223,10 @@ def test_a_large_conversion_is_taken_back_online_and_after_a_kill_by_the_same_co
     after = plant.described()
     assert {table: part for table, part in after.items() if part != before[table]} == {}
     assert plant.admin.row(conversion)["status"] == "done"
+    (kept,) = json.loads(plant.call("conversions", "--json").stdout)
+    assert (kept["table"], kept["kind"]) == (f"{SCHEMA}.metric_hist", "hypertable")
+    assert plant.call("conversions", "drop", kept["name"], "--yes").returncode == 0
+    assert {table: part for table, part in plant.described().items() if part != before[table]} == {}
 
 
 @pytest.mark.parametrize("plant", ["apache"], indirect=True)

@@ -15,7 +15,11 @@ from ms5ops.snapshots import job_runs_to_store, snapshot_of, store
 
 @dataclass(frozen=True)
 class Collected:
-    """A snapshot that was stored, and the sections that could not be read for it."""
+    """A snapshot that was stored, and the sections that could not be read for it.
+
+    ``waiting``: the history was held by others, or a shared one was out of reach; the snapshot is on disk, in this
+    folder, and the next writer takes it in. None where it is in the history.
+    """
 
     snapshot_id: str
     environment: str
@@ -24,6 +28,7 @@ class Collected:
     jobs: int
     aggregates: int
     unread: dict[str, Ms5opsError]
+    waiting: str | None = None
 
 
 def collect(settings: Settings, name: str | None = None, history: History | None = None) -> Collected:
@@ -42,16 +47,17 @@ def collect(settings: Settings, name: str | None = None, history: History | None
     finally:
         connected.database.close()
     snapshot = snapshot_of(overview)
-    snapshot_id = store(history, snapshot, source=source, environment=connected.name, origin=connected.origin)
+    stored = store(history, snapshot, source=source, environment=connected.name, origin=connected.origin)
     runs = overview.job_runs.value
     if runs is not None:
         history.append({"job_run": job_runs_to_store(runs, source)})
     return Collected(
-        snapshot_id=snapshot_id,
+        snapshot_id=stored.snapshot_id,
         environment=connected.name,
         taken_at=snapshot.taken_at,
         tables=len(snapshot.tables),
         jobs=len(snapshot.jobs),
         aggregates=len(snapshot.aggregates),
         unread=overview.errors(),
+        waiting=None if stored.waiting is None else str(stored.waiting.bundle),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from ms5ops import __version__
-from ms5ops.history import History
+from ms5ops.history import History, Spooled
 from ms5ops.observe.activity import Transactions
 from ms5ops.observe.jobs import job_state, overdue_by
 from ms5ops.observe.overview import Overview
@@ -98,8 +98,16 @@ def snapshot_of(overview: Overview) -> Snapshot:
     )
 
 
-def store(history: History, snapshot: Snapshot, *, source: str, environment: str, origin: str) -> str:
-    """Add a snapshot to the history, all or nothing; returns its id."""
+@dataclass(frozen=True)
+class Stored:
+    """The id of a snapshot that was added; ``waiting``: it is on disk, and the next writer takes it in."""
+
+    snapshot_id: str
+    waiting: Spooled | None
+
+
+def store(history: History, snapshot: Snapshot, *, source: str, environment: str, origin: str) -> Stored:
+    """Add a snapshot to the history, all or nothing."""
     snapshot_id = str(uuid.uuid4())
     header = {
         "snapshot_id": snapshot_id,
@@ -112,7 +120,7 @@ def store(history: History, snapshot: Snapshot, *, source: str, environment: str
         "timescaledb_version": snapshot.timescaledb_version,
         "database_bytes": snapshot.database_bytes,
     }
-    history.append(
+    waiting = history.append(
         {
             "snapshot": pd.DataFrame([header]),
             "snapshot_table": _named(snapshot.tables, "table_name", snapshot_id),
@@ -121,7 +129,7 @@ def store(history: History, snapshot: Snapshot, *, source: str, environment: str
             **_transactions(snapshot.transactions, snapshot_id),
         }
     )
-    return snapshot_id
+    return Stored(snapshot_id, waiting)
 
 
 def job_runs_to_store(runs: pd.DataFrame, source: str) -> pd.DataFrame:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ms5ops import __version__, cli, paths
+from ms5ops.history.shared import SharedFolder
 from tests.conftest import STATES, Sandboxes
 
 Done = subprocess.CompletedProcess[str]
@@ -96,6 +97,16 @@ def test_collect_stores_and_says_so(sandboxes: Sandboxes, tmp_path: Path) -> Non
     assert first.stdout.startswith("Stored a snapshot of sandbox at 20")
     as_json = call("collect", "--json", folder=folder, **history)
     assert json.loads(as_json.stdout)["tables"] == 5
+
+
+def test_a_snapshot_that_waits_is_not_said_to_be_stored(sandboxes: Sandboxes, tmp_path: Path) -> None:
+    share = tmp_path / "share"
+    SharedFolder(share).prepare()
+    share.rename(tmp_path / "away")
+    done = call("collect", folder=sandboxes.folder("legacy"), MS5OPS_HISTORY=share.as_uri())
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Took a snapshot of sandbox at 20")
+    assert "It is not in the history yet: it waits in " in done.stdout
 
 
 def test_without_a_server_it_says_what_to_do(tmp_path: Path) -> None:

@@ -68,10 +68,13 @@ def collect(environment: EnvironmentOption = None, as_json: JsonOption = False) 
     if as_json:
         typer.echo(json.dumps(as_plain(done), indent=2))
         return
+    did = "Took" if done.waiting else "Stored"
     typer.echo(
-        f"Stored a snapshot of {done.environment} at {units.instant_text(done.taken_at)}:"
+        f"{did} a snapshot of {done.environment} at {units.instant_text(done.taken_at)}:"
         f" {done.tables} tables, {done.jobs} jobs, {done.aggregates} aggregates."
     )
+    if done.waiting:
+        typer.echo(f"It is not in the history yet: it waits in {done.waiting}, and the next writer takes it in.")
     for name, error in done.unread.items():
         typer.echo(f"Not read: {name}. {error.happened} {error.next_step}", err=True)
 

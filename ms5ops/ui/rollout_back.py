@@ -19,6 +19,9 @@ from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import VERDICTS
 from ms5ops.units import bytes_text, instant_text
 
+BESIDE_PX = 470
+"""Two of them stand side by side on a laptop's screen."""
+
 
 def verify(found: Material) -> None:
     """Step 5."""
@@ -102,15 +105,15 @@ def _way(found: Material, deployment: Deployment, phases: tuple[int, ...], conve
 
 
 def _show_way(way: Way) -> None:
-    comes, stays = st.columns(2, gap="medium")
-    with comes, st.container(border=True):
+    beside = st.container(horizontal=True, gap="medium")  # one under the other on a narrow screen
+    with beside.container(border=True, width=BESIDE_PX):
         st.markdown(f":green[:material/undo:] **Comes back: {len(way.undone)} operations are undone**")
         lines = [f"- {plain(row.operation.title)}" for row in way.undone]
         st.markdown("\n".join(lines[:8]))
         if len(lines) > 8:
             with st.expander(f"and {len(lines) - 8} more", type="compact"):
                 st.markdown("\n".join(lines[8:]))
-    with stays, st.container(border=True):
+    with beside.container(border=True, width=BESIDE_PX):
         if way.losses:
             st.markdown(":red[:material/delete_forever:] **Does not come back**")
             st.markdown("\n".join(f"- {plain(line)}" for line in way.losses))

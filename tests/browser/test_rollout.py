@@ -1,5 +1,6 @@
 """The whole of a rollout in a real browser: by two people, with a tab closed and a console killed in the middle."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -61,6 +62,28 @@ def press(page: Page, name: str) -> None:
     settled(page)
 
 
+def adjusted_in_the_forms(page: Page) -> None:
+    """Another retention, typed into the table: its effect stands there first, then it is a version with a comment."""
+    page.get_by_text("Adjust the policy set (now: the set that comes with ms5ops)").click()
+    settled(page)
+    form = page.get_by_test_id("stDataFrame").nth(1)
+    form.scroll_into_view_if_needed()
+    box = form.bounding_box()
+    assert box is not None
+    for typed in ("90 days'; DROP TABLE metric_hist; --", "120 days"):
+        page.mouse.dblclick(box["x"] + box["width"] - 60, box["y"] + 35 + 17)  # the last cell of metric_hist's row
+        page.keyboard.press("Control+a")
+        page.keyboard.type(typed)
+        page.keyboard.press("Enter")
+        wanted = "drop_after" if "DROP" in typed else "metric_hist, Delete after: 90 days → 120 days"
+        expect(page.get_by_test_id("stMain").get_by_text(wanted).first).to_be_visible(timeout=LONG)
+    expect(page.get_by_text(re.compile("The plan would have .* operations"))).to_be_visible(timeout=LONG)
+    page.get_by_label("What was changed, and why?").fill("<i>auditors</i> want four months")
+    press(page, "Save as a new version")
+    expect(page.get_by_text("Saved as version 1.")).to_be_visible(timeout=LONG)
+    expect(page.get_by_text("Adjust the policy set (now: version 1, chosen by anna)")).to_be_visible(timeout=LONG)
+
+
 def test_planned_approved_applied_left_alone_and_taken_back(plant: Path, browser: Browser) -> None:
     console = start(plant, "first")
     try:
@@ -77,6 +100,7 @@ def test_planned_approved_applied_left_alone_and_taken_back(plant: Path, browser
             anna.get_by_role("option", name=phase).click()
         anna.keyboard.press("Escape")
         settled(anna)
+        adjusted_in_the_forms(anna)
         anna.get_by_label("What is it for?").fill("<b>less disk</b> '; DROP TABLE kept_plan; --")
         press(anna, "Keep as a plan")
         expect(anna.get_by_text("Kept as plan 1")).to_be_visible(timeout=LONG)

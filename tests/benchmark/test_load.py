@@ -133,6 +133,7 @@ def test_leftovers_of_a_dead_run_are_removed_and_nothing_else(write: Database) -
         (json.dumps({"host": "elsewhere", "pid": 1, "started_at": NOW.isoformat()}), False),
         (json.dumps({"host": "elsewhere", "pid": 1, "started_at": (NOW - 2 * GIVEN_UP_AFTER).isoformat()}), True),
     ],
+    ids=["none", "words", "a list", "the living", "elsewhere", "elsewhere, long ago"],  # no number of a process
 )
 def test_whose_a_table_is_decides_over_it(comment: str | None, left: bool) -> None:
     assert is_leftover(comment, HOST, NOW) is left

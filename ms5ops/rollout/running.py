@@ -21,6 +21,7 @@ from ms5ops.rollout.journal import Journal, OperationRow
 from ms5ops.rollout.lease import Lease
 from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.operation import Operation, Verification
+from ms5ops.rollout.server_remarks import worth_noting
 from ms5ops.units import bytes_text, duration_text
 
 T = TypeVar("T")
@@ -190,9 +191,8 @@ class Run:
         """Journal an operation as done, with what the server warned of, in the transaction that is open."""
         self.journal.progress(row, fraction=1.0)
         self.journal.ended(row, "done")
-        for notice in self.session.notices():
-            if notice.startswith("WARNING"):
-                self.journal.event(notice, "warning", row.operation.key)
+        for warning in worth_noting(self.session.notices()):
+            self.journal.event(warning, "warning", row.operation.key)
 
     def retried(self, row: OperationRow, budget_s: float, attempt: Callable[[], T]) -> T:
         """``attempt``, again and again while another session is in the way and the budget lasts; each is an event."""

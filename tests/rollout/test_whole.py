@@ -1,8 +1,9 @@
 """The whole way on the real engine: from either found state and from random drift to the policy, and back."""
 
 import random
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -166,6 +167,29 @@ def test_every_drift_is_seen(bench: Bench) -> None:
         seen = planned
     drift(bench, "a stranger's index is there")
     assert {one.key for one in bench.plan().operations} == set(seen)  # it is left alone
+
+
+@pytest.mark.usefixtures("deployed")
+def test_a_policy_with_other_values_that_came_after_the_plan_fails_the_operation(bench: Bench) -> None:
+    """What IF NOT EXISTS would keep with a mere warning: the verification asks for the values."""
+    bench.apply()
+    drift(bench, "retention is gone")
+    plan = bench.plan()
+    bench.write.execute(f"SELECT add_retention_policy('{SCHEMA}.energy_consumption', INTERVAL '900 days')")
+    warned = replace(
+        plan.operations[0],
+        statements=(
+            f"SELECT add_retention_policy('{SCHEMA}.energy_consumption', INTERVAL '365 days', if_not_exists => true)",
+        ),
+    )
+    for operations in (plan.operations, (warned,)):
+        outcome = executor.apply(
+            bench.write, replace(plan, operations=operations), bench.conditions, server_versions={}
+        )
+        assert (outcome.status, outcome.failed) == ("failed", "03.energy_consumption.retention_policy")
+        assert re.search("already exists|was expected", outcome.reason or ""), outcome.reason
+        executor.give_up(bench.write, bench.conditions, journal.deployment(bench.write))
+    assert bench.plan().operations[0].kind == "alter_job"
 
 
 @pytest.mark.usefixtures("deployed")

@@ -4,9 +4,9 @@ import streamlit as st
 
 from ms5ops.access import manage
 from ms5ops.ui import account_parts as parts
-from ms5ops.ui import identity
+from ms5ops.ui import identity, shell
 
-st.title("Accounts", anchor=False)
+shell.show_title("Accounts")
 st.caption("Who may sign in to this console, and what they may do. Every change goes to the audit log.")
 admin = identity.guard("manage accounts")
 if admin is None:

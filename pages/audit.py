@@ -3,9 +3,9 @@
 import streamlit as st
 
 from ms5ops.ui import audit_parts as parts
-from ms5ops.ui import identity
+from ms5ops.ui import identity, shell
 
-st.title("Audit log", anchor=False)
+shell.show_title("Audit log")
 st.caption("Sign-ins, refusals, changes of accounts, and whatever was done to a database. Entries are never changed.")
 reader = identity.guard("read audit")
 if reader is None:

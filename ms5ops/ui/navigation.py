@@ -19,10 +19,12 @@ st.html("<style>[data-testid=stMainBlockContainer] { padding: 3rem 3rem 4rem }</
 st.logo(str(ASSETS / "logo.svg"), size="large", icon_image=str(ASSETS / "icon.png"))
 page = st.navigation(
     {
-        "Observe": [
+        "At a glance": [
             _page("overview", "Overview", "space_dashboard", default=True),
             _page("scorecard", "Scorecard", "fact_check"),
             _page("alerts", "Alerts", "notifications"),
+        ],
+        "Look closer": [
             _page("storage", "Storage", "database"),
             _page("compression", "Compression", "compress"),
             _page("jobs", "Jobs", "schedule"),

@@ -17,6 +17,7 @@ from ms5ops.queries import version_text
 from ms5ops.ui import drift_banner, identity, readings, replay_line
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings
+from ms5ops.ui.sources import SOURCES
 
 Badge = tuple[str, Literal["violet", "red", "blue", "gray", "orange"], str]
 
@@ -42,9 +43,14 @@ def choose_environment() -> None:
     )
 
 
+def show_title(title: str) -> None:
+    """The page's title, with the ``?`` that says where its numbers come from."""
+    st.title(title, anchor=False, help=SOURCES[title].text)
+
+
 def begin(title: str, about: str) -> Readings:
     """Head the page and connect; where there is no server to read, say why and stop the script."""
-    st.title(title, anchor=False)
+    show_title(title)
     identity.guard("read")
     head = st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="head")
     head.caption(about, width="content")
@@ -66,7 +72,7 @@ def begin(title: str, about: str) -> Readings:
 
 def begin_without_reading(title: str, about: str) -> str:
     """Head a page that needs no server, and connect nowhere; the name of the chosen environment."""
-    st.title(title, anchor=False)
+    show_title(title)
     identity.guard("read")
     st.caption(about)
     try:

@@ -98,7 +98,7 @@ def replay(
 ) -> None:
     """Empty the sandbox and replay months of factory life in it: before Phase 4, Phase 4, and after it."""
     with filling(narration, "Replaying") as report:
-        replays.replay(Scale(before=months // 2, after=months - months // 2), report=report, seed=seed)
+        replays.replay(Scale(before=months - months // 2, after=months // 2), report=report, seed=seed)
     narration.print(f"Replayed {months} months. Only the calendar was simulated; every number was measured.")
 
 

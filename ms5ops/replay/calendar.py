@@ -18,7 +18,7 @@ class Scale:
     """
 
     before: int = 4
-    after: int = 4
+    after: int = 3
     rows_a_day: int = 3_200
     stride: timedelta = timedelta(days=5)
     closing: timedelta = timedelta(hours=1)

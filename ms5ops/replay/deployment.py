@@ -14,7 +14,9 @@ from ms5ops.observe.server import connect_server
 from ms5ops.replay import fitted
 from ms5ops.replay.kept import ACTOR
 from ms5ops.rollout import executor
+from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.journal import Who
+from ms5ops.rollout.kept_tables import drop_kept, kept_tables
 from ms5ops.rollout.plan import check_fresh
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.running import Progress, Stop
@@ -51,3 +53,10 @@ def apply_phase4(connected: Connected, stop: Stop, report: Callable[[Progress], 
         )
     worker.conclude(service, site, outcome, policy_text=policy_text, before=before)
     server.database.close()
+
+
+def drop_kept_tables(connected: Connected, stop: Stop) -> None:
+    """Drop the plain tables that the conversions have kept, as a DBA does once nobody has missed anything."""
+    who = Who.here(ACTOR)
+    for kept in kept_tables(connected.database):
+        drop_kept(connected.database, kept, Conditions(who, connected.name, embedded=True, stop=stop))

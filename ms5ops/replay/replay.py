@@ -24,7 +24,7 @@ from ms5ops.sandbox import fill, process, replaying
 from ms5ops.sandbox.fill import Progress, Volume
 
 Report = Callable[[Progress], None]
-_CREATE_S, _LOAD_S, _MEASURE_S, _DEPLOY_S, _STRIDE_S, _CLOSING_S = 1.0, 3.0, 3.0, 14.0, 0.6, 6.0
+_CREATE_S, _LOAD_S, _MEASURE_S, _DEPLOY_S, _STRIDE_S, _DROP_S, _CLOSING_S = 1.0, 3.0, 3.0, 14.0, 0.6, 0.2, 6.0
 """About how long the steps take; only the proportions matter. Measured on two cores."""
 
 
@@ -143,6 +143,8 @@ class _Replay:
                 yield _Step(month.number, f"{name}: data", _LOAD_S, partial(self._load, month.start, month.end))
             else:
                 yield from self._strides(month, name)
+            if month.number == self._scale.before + 1:
+                yield _Step(month.number, f"{name}: dropping the tables that were kept", _DROP_S, self._drop_kept)
             is_last = month.end == self._end
             yield _Step(month.number, f"{name}: measuring", _MEASURE_S, partial(self._measure, month, is_last=is_last))
             if month.number == self._scale.before and self._scale.after:
@@ -212,6 +214,9 @@ class _Replay:
     def _deploy(self) -> None:
         deployment.apply_phase4(self._connected(self._write), self._stop.rollout, lambda _progress: None)
         self._clock.settle()
+
+    def _drop_kept(self) -> None:
+        deployment.drop_kept_tables(self._connected(self._write), self._stop.rollout)
 
     def _finish(self) -> None:
         fill.replayed(

@@ -69,7 +69,7 @@ def test_runs_before_and_after_the_deployment_are_found_and_compared(home: Repla
     assert (after.surroundings.compressed_share or 0) > 0
     (deployment,) = journal.deployments(home.database)
     span = DeploymentSpan(str(deployment.id), 1, deployment.started_at, deployment.finished_at)
-    sides = [select(f"{when} deployment 1", run_headers(home.history, source), [span]) for when in ("before", "after")]
+    sides = [select(f"{when}:1", run_headers(home.history, source), [span]) for when in ("before", "after")]
     assert [[run.label for run in side.headers][-1] for side in sides] == [second.label, after.label]
 
 

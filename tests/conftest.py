@@ -1,6 +1,7 @@
 """Real engines, one per state of the sandbox, shared by all workers of a test run; and native servers by DSN."""
 
 import fcntl
+import multiprocessing
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,6 +18,9 @@ from ms5ops.sandbox import fill, process
 STATES = ("legacy", "hypertables", "optimised")
 NATIVE = "MS5OPS_NATIVE_DSN"
 SMALL = fill.Volume(rows=24_000, days=10)
+FORKS = multiprocessing.get_context("forkserver")
+"""Processes of tests begin at once: there is one server of forks per worker, and it has imported what they need."""
+FORKS.set_forkserver_preload(["ms5ops.control.service", "tests.benchmark.stored", "tests.rollout.apply.handmade"])
 
 
 def _root(factory: pytest.TempPathFactory) -> Path:

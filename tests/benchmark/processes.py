@@ -1,19 +1,17 @@
 """Processes that use a history at once, and processes that die in the middle of it."""
 
-import multiprocessing
 import os
 import signal
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["ms5ops.benchmark.store", "tests.benchmark.stored"])
+from tests.conftest import FORKS
 
 
 def started(target: Callable[..., None], *arguments: object) -> BaseProcess:
     """A process that runs a function of a module; imports are shared, so that it begins at once."""
-    process = CONTEXT.Process(target=target, args=arguments)
+    process = FORKS.Process(target=target, args=arguments)
     process.start()
     return process
 

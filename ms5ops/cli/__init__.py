@@ -25,6 +25,7 @@ from ms5ops.cli import (
     environments,
     history,
     plan,
+    report,
     run,
     sandbox,
     scorecard,
@@ -60,6 +61,7 @@ app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("collect")(status.collect)
 app.command("scorecard")(scorecard.scorecard)
+app.command("report")(report.report)
 app.command("watch")(alerts.watch)
 app.add_typer(alerts.app, name="alerts")
 app.command("environments")(environments.environments)

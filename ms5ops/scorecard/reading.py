@@ -1,6 +1,8 @@
 """From a server and the history to the scorecard: the only module here that reads."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 
 import pandas as pd
@@ -21,28 +23,34 @@ from ms5ops.observe.overview import Overview, reading
 from ms5ops.observe.totals import totals
 from ms5ops.rollout import journal
 from ms5ops.rollout.postcheck import postchecks
+from ms5ops.scorecard.as_of import live_as_of, spans_as_of
 from ms5ops.scorecard.card import scorecard
 from ms5ops.scorecard.material import DeploymentSteps, Live, Material, epoch_of, sides_around
 from ms5ops.scorecard.records import Scorecard
 
 
-def read_scorecard(settings: Settings, connected: Connected, overview: Overview, history: History) -> Scorecard:
-    """The scorecard of an environment that was just read (``overview``).
+def read_scorecard(
+    settings: Settings,
+    connected: Connected,
+    overview: Overview | None,
+    history: History,
+    until: datetime | None = None,
+) -> Scorecard:
+    """The scorecard of an environment that was just read (``overview``), or as it stood at an earlier instant.
 
-    Raises HistoryError where the history cannot be read; what the server refuses to tell leaves its criteria not
-    measured. Makes the checks after a deployment, which query the server.
+    ``until``: only what had happened by then counts. Without ``overview`` the server could not be read, and what only
+    it tells is not measured. Raises HistoryError where the history cannot be read; what the server refuses to tell
+    leaves its criteria not measured. Makes the checks after a deployment, which query the server, but for an earlier
+    instant.
     """
     database, source = connected.database, source_id(connected)
-    policy = reading(lambda: in_force(control_store(), connected.name).policy)
-    live = Live(
-        at=overview.now,
-        deployments=reading(lambda: _steps(database)),
-        checks=reading(lambda: postchecks(overview.server, policy.get())),
-        totals=totals(overview),
-        alert_tested_at=reading(last_test_delivery),
-    )
+    now = until or (overview.now if overview else datetime.now(UTC))
     spans = reading(lambda: deployment_spans(database, source))
-    headers = run_headers(history, source)
+    live = None if overview is None else _live(connected, overview, is_past=until is not None)
+    if until is not None:
+        live = None if live is None else live_as_of(live, spans.found(()), until)
+        spans = spans if spans.error is not None else replace(spans, value=spans_as_of(spans.found(()), until))
+    headers = [one for one in run_headers(history, source) if until is None or one.started_at < until]
     results = load_results(history, [one.run_id for one in headers])
     none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
     runs = tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
@@ -55,12 +63,12 @@ def read_scorecard(settings: Settings, connected: Connected, overview: Overview,
         return Material(
             environment=connected.name,
             origin=origin,
-            now=overview.now,
+            now=now,
             live=live if origin == connected.origin else None,
             spans=spans,
             runs=own_runs,
-            storage=_of(stored["storage_snapshots"], origin),
-            transactions=_of(stored["transaction_snapshots"], origin),
+            storage=_of(stored["storage_snapshots"], origin, until),
+            transactions=_of(stored["transaction_snapshots"], origin, until),
             costs=settings.costs,
             around=cache(lambda: reading(lambda: _around(history, own_runs, spans.found(())))),
         )
@@ -69,8 +77,21 @@ def read_scorecard(settings: Settings, connected: Connected, overview: Overview,
     return scorecard([material(origin) for origin in every])
 
 
-def _of(frame: pd.DataFrame, origin: Origin) -> pd.DataFrame:
-    return frame[frame["origin"] == origin]
+def _live(connected: Connected, overview: Overview, *, is_past: bool) -> Live:
+    policy = reading(lambda: in_force(control_store(), connected.name).policy)
+    return Live(
+        at=overview.now,
+        deployments=reading(lambda: _steps(connected.database)),
+        # They say how the server stands now, and cost it queries: of the past they say nothing.
+        checks=reading(lambda: () if is_past else postchecks(overview.server, policy.get())),
+        totals=totals(overview),
+        alert_tested_at=reading(last_test_delivery),
+    )
+
+
+def _of(frame: pd.DataFrame, origin: Origin, until: datetime | None) -> pd.DataFrame:
+    own = frame[frame["origin"] == origin]
+    return own if until is None else own[own["taken_at"] < until]
 
 
 def _steps(database: Database) -> tuple[DeploymentSteps, ...]:

@@ -1,0 +1,65 @@
+"""``python -m ms5ops report``: a month as one HTML file, to be mailed or printed."""
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ms5ops.access import shell
+from ms5ops.cli.status import EnvironmentOption
+from ms5ops.config import load_settings
+from ms5ops.environments import connect
+from ms5ops.errors import ServerUnreachable
+from ms5ops.history import History
+from ms5ops.observe.overview import Overview, read_all
+from ms5ops.observe.server import connect_server
+from ms5ops.reports.month import ReportError, last_whole_month, month_named
+from ms5ops.reports.month_reading import read_month
+from ms5ops.reports.monthly import file_name, monthly_html, summary_line
+
+narration = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def report(
+    month: Annotated[
+        str | None, typer.Option("--month", "-m", help="As 2026-10 (UTC); by default the one that ended last.")
+    ] = None,
+    environment: EnvironmentOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Where to write it; by default into this folder, - for standard output."),
+    ] = None,
+) -> None:
+    """Write a month's report: scorecard, storage, compression, jobs, benchmarks, changes and alerts as one HTML file.
+
+    It holds no script and loads nothing, and prints well on A4: a PDF comes from the browser's print dialogue.
+    """
+    settings, now = load_settings(), datetime.now(UTC)
+    wanted = last_whole_month(now) if month is None else month_named(month, now)
+    connected = connect(settings, environment)
+    try:
+        overview: Overview | None = None
+        try:
+            overview = read_all(connect_server(connected.database, connected.schema))
+        except ServerUnreachable as error:
+            narration.print(f"Without the server itself: {escape(error.happened)}")
+        facts = read_month(settings, connected, overview, History(), wanted, reader=shell.actor())
+    finally:
+        connected.database.close()
+    html = monthly_html(facts)
+    if out is not None and str(out) == "-":
+        sys.stdout.write(html)
+        return
+    file = out or Path(file_name(connected.name, wanted.name))
+    try:
+        file.write_text(html, encoding="utf-8")
+    except OSError as error:
+        raise ReportError(
+            f"{file} cannot be written: {error.strerror}.", "Name a file in a folder that this user may write to."
+        ) from error
+    narration.print(escape(summary_line(facts)))
+    typer.echo(file)

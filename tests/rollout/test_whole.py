@@ -13,17 +13,18 @@ from ms5ops.policy.document import PolicySet, load_policy
 from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.dry_run import dry_run
 from ms5ops.rollout.journal import Who
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.records import State
 from ms5ops.rollout.restored import comparison
-from ms5ops.rollout.state import differences, read_state
+from ms5ops.rollout.state import differences, read_state, state_hash
 from ms5ops.sandbox import fill, process
 from tests.conftest import Sandboxes
 
 pytestmark = pytest.mark.xdist_group("whole")
 
-VOLUME = fill.Volume(rows=4_000, days=9)
+VOLUME = fill.Volume(rows=3_000, days=8)
 TABLES = ("metric_hist", "oee_calculations", "energy_consumption", "production_kpis", "production_context_history")
 SCHEMA = "factory_telemetry"
 SEEDS = range(20)
@@ -47,8 +48,9 @@ class Bench:
     def plan(self) -> Plan:
         return make_plan(self.state(), self.policy)
 
-    def apply(self) -> None:
-        plan = self.plan()
+    def apply(self, plan: Plan | None = None) -> None:
+        """The plan given, or that of now; nothing is left to plan then."""
+        plan = plan or self.plan()
         if plan.is_empty:
             return
         outcome = executor.apply(
@@ -58,16 +60,24 @@ class Bench:
         left = self.plan()
         assert left.is_empty, [one.key for one in left.operations]
 
-    def roll_back(self, *, conversions: bool = False) -> None:
+    def roll_back(self, *, conversions: bool = False) -> State:
+        """Take the last deployment back; the state that was read, and compared, when all was undone."""
+        read: list[State] = []
+
+        def state() -> State:
+            read.append(self.state())
+            return read[-1]
+
         outcome = undoing.rollback(
             self.write,
             journal.deployment(self.write),
             self.conditions,
             conversions=conversions,
             accept_loss=True,
-            compare=comparison(self.state),
+            compare=comparison(state),
         )
         assert outcome.status == "rolled back", outcome.reason
+        return read[-1]
 
     def contents(self) -> dict[str, tuple[int, str]]:
         """Rows and a checksum over all columns of each table, whatever the order."""
@@ -105,12 +115,16 @@ def filled(bench: Bench, state: fill.State) -> None:
 @pytest.mark.parametrize("found_state", ["hypertables", "legacy"])
 def test_from_a_found_state_to_the_policy_and_back(bench: Bench, found_state: fill.State) -> None:
     filled(bench, found_state)
-    before, rows = bench.state(), bench.contents()
-    assert not bench.plan().is_empty
-    bench.apply()
+    plan, rows = bench.plan(), bench.contents()
+    assert not plan.is_empty
+    trial = dry_run(bench.write, plan.operations, embedded=True)
+    assert [(one.operation.key, one.reason) for one in trial.failed] == []
+    assert state_hash(bench.state()) == plan.state_hash
+    bench.apply(plan)
     assert bench.contents() == rows
-    bench.roll_back(conversions=found_state == "legacy")
-    assert differences(before, bench.state()) == []
+    after = bench.roll_back(conversions=found_state == "legacy")
+    assert differences(plan.state, after) == []
+    assert state_hash(after) == plan.state_hash
     assert bench.contents() == rows
 
 
@@ -202,16 +216,17 @@ def test_broken_indexes_do_not_come_back_and_that_is_no_difference(bench: Bench)
             f" WHERE c.relname LIKE '%{broken}' AND c.relnamespace <> '{SCHEMA}'::regnamespace LIMIT 1;"
             " EXECUTE format('DROP INDEX %s', one); END $$"
         )
-    before = bench.state()
+    plan = bench.plan()
+    before = plan.state
     assert {one.name for one in before.indexes if one.is_broken} == {
         "idx_oee_below_target__new", "idx_kpis_line_date_shift",
     }  # fmt: skip
-    bench.apply()
+    bench.apply(plan)
     kinds = {row.operation.kind for row in journal.operations(bench.write, journal.deployment(bench.write).id)}
     assert {"rebuild_index", "drop_index"} <= kinds
-    bench.roll_back()
-    assert [one.name for one in bench.state().indexes if one.is_broken] == []
-    left = {one.split(":")[0] for one in differences(before, bench.state())}
+    after = bench.roll_back()
+    assert [one.name for one in after.indexes if one.is_broken] == []
+    left = {one.split(":")[0] for one in differences(before, after)}
     assert left == {"indexes idx_oee_below_target__new", "indexes idx_kpis_line_date_shift is_broken"}
 
 
@@ -223,8 +238,7 @@ def test_from_random_drift_to_the_policy_and_back(bench: Bench, seed: int) -> No
         bench.apply()  # else what earlier seeds left is part of this one's state
     for name in chance.sample(sorted(DRIFT), k=chance.randint(1, 6)):
         drift(bench, name)
-    before, rows = bench.state(), bench.contents()
-    bench.apply()
-    bench.roll_back()
-    assert differences(before, bench.state()) == []
+    plan, rows = bench.plan(), bench.contents()
+    bench.apply(plan)
+    assert differences(plan.state, bench.roll_back()) == []
     assert bench.contents() == rows

@@ -1,0 +1,57 @@
+"""The button for a month's report: choose a month that holds something, and download it as one file."""
+
+import streamlit as st
+
+from ms5ops.access.roles import Actor
+from ms5ops.config import load_settings
+from ms5ops.errors import Ms5opsError
+from ms5ops.reports.month import Month, month_named
+from ms5ops.reports.month_reading import read_month, stored_months
+from ms5ops.reports.monthly import file_name, monthly_html
+from ms5ops.ui import identity
+from ms5ops.ui.messages import show_error
+from ms5ops.ui.readings import READ_TTL_S, Readings, history
+
+
+def button(page: Readings) -> None:
+    """Offer the months that the history knows of this database, the newest first."""
+    with st.popover("Monthly report", icon=":material/summarize:", help="A month as one file to mail or print."):
+        try:
+            months = _months(page.source)[::-1]
+            reader = identity.actor()
+        except Ms5opsError as error:
+            show_error(error, "the months")
+            return
+        if not months:
+            st.markdown("**Nothing is stored yet.** A report is made of snapshots and benchmark runs: store the first.")
+            st.code("python -m ms5ops collect", language="shell")
+            return
+        chosen = st.selectbox("Month (UTC)", months, format_func=_title, key="report_month") or months[0]
+        st.download_button(
+            "Download the report (HTML)",
+            data=lambda: _html(page, chosen, reader),
+            file_name=file_name(page.connected.name, chosen),
+            mime="text/html",
+            icon=":material/download:",
+            on_click="ignore",
+            key="monthly_report",
+        )
+        st.caption(
+            "Scorecard, storage, compression, jobs, benchmarks against the month before, changes made and alerts. It "
+            "opens without a network; print it for a PDF. The same as:"
+        )
+        st.code(f"python -m ms5ops report --month {chosen}", language="shell", wrap_lines=True)
+
+
+def _html(page: Readings, month: str, reader: Actor | None) -> str:
+    wanted = month_named(month, page.read_at)
+    return monthly_html(read_month(load_settings(), page.connected, page.overview, history(), wanted, reader=reader))
+
+
+@st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the history", max_entries=16)
+def _months(source: str) -> tuple[str, ...]:
+    return stored_months(history(), source)
+
+
+def _title(month: str) -> str:
+    return Month(month).title

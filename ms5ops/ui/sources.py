@@ -61,7 +61,7 @@ SOURCES: dict[str, Sources] = {
         "Space saved is one minus the size after over the size before, over compressed chunks, as TimescaleDB noted "
         "them when it compressed. Waiting chunks are past their table's compress after, and are not compressed.",
         (
-            "observe/chunks.sql", "observe/compression_settings.sql", "observe/segment_statistics.sql",
+            "observe/chunks.sql", "observe/compression_settings.2.14.sql", "observe/segment_statistics.sql",
             "observe/live_chunk_sizes.sql", "observe/jobs.sql",
         ),
     ),

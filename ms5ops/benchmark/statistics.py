@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy  # its parts are loaded when they are first used: stats takes a second
 from numpy.typing import NDArray
-from scipy import stats
 
 Values = NDArray[np.float64]
 Basis = Literal["samples", "pairs of runs", "runs"]
@@ -131,7 +131,7 @@ def compare_samples(
         ratio, p = _student(_medians(old), _medians(new), confidence)
         return RatioTest(ratio, max(p, p_samples), p_samples, basis)
     restless = unrest or ([0.0] * len(old), [0.0] * len(new))
-    normal = float(stats.norm.ppf((1 + confidence) / 2))
+    normal = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     shifts, p_values = [], [p_samples]
     for one, unrest_before in zip(old, restless[0], strict=True):
         for other, unrest_after in zip(new, restless[1], strict=True):
@@ -141,7 +141,7 @@ def compare_samples(
             p_values.append(_mann_whitney(one, other))
             if off:
                 error = math.hypot((shift[2] - shift[1]) / (2 * normal), off)
-                p_values.append(float(2 * stats.norm.sf(abs(shift[0]) / error)))
+                p_values.append(float(2 * scipy.stats.norm.sf(abs(shift[0]) / error)))
     p = max(p_values) if _agree(shifts) else 1.0
     return RatioTest(_hull(shifts), p, p_samples, basis)
 
@@ -165,7 +165,7 @@ def geometric_mean(
     if basis_of(len(old), len(new)) == "runs":
         means = [np.array([np.mean(_medians(run)) for run in side]) for side in (old, new)]
         return _student(means[0], means[1], confidence)
-    normal = float(stats.norm.ppf((1 + confidence) / 2))
+    normal = float(scipy.stats.norm.ppf((1 + confidence) / 2))
     restless = unrest or ([0.0] * len(old), [0.0] * len(new))
     shifts, p_values = [], []
     for one, unrest_before in zip(old, restless[0], strict=True):
@@ -176,7 +176,7 @@ def geometric_mean(
             errors = (found[:, 2] - found[:, 1]) / (2 * normal)
             error = math.hypot(float(np.sqrt(np.sum(errors**2))) / len(found), off)
             shifts.append((centre, centre - normal * error, centre + normal * error))
-            p_values.append(float(2 * stats.norm.sf(abs(centre) / error)))
+            p_values.append(float(2 * scipy.stats.norm.sf(abs(centre) / error)))
     return _hull(shifts), max(p_values) if _agree(shifts) else 1.0
 
 
@@ -197,15 +197,15 @@ def level(medians: Values, confidence: float = 0.95) -> Estimate:
     if len(medians) < 2:
         return Estimate(math.exp(centre))
     error = float(logarithms.std(ddof=1)) / math.sqrt(len(medians))
-    width = float(stats.t.ppf((1 + confidence) / 2, len(medians) - 1)) * error
+    width = float(scipy.stats.t.ppf((1 + confidence) / 2, len(medians) - 1)) * error
     return _ratio((centre, centre - width, centre + width))
 
 
 def median_interval(values: Values, confidence: float = 0.95) -> tuple[float, float] | None:
     """The interval of the median from order statistics (binomial, free of any distribution); None where the samples
     are too few for it (under six at 95 %)."""
-    rank = int(stats.binom.ppf((1 - confidence) / 2, len(values), 0.5))
-    if rank < 1 or 2 * float(stats.binom.cdf(rank - 1, len(values), 0.5)) > 1 - confidence:
+    rank = int(scipy.stats.binom.ppf((1 - confidence) / 2, len(values), 0.5))
+    if rank < 1 or 2 * float(scipy.stats.binom.cdf(rank - 1, len(values), 0.5)) > 1 - confidence:
         return None
     ordered = np.sort(values)
     return float(ordered[rank - 1]), float(ordered[-rank])
@@ -234,7 +234,7 @@ def _mann_whitney(before: Values, after: Values) -> float:
     """
     if before.min() == before.max() == after.min() == after.max():
         return 1.0
-    return float(stats.mannwhitneyu(after, before, alternative="two-sided", method="asymptotic").pvalue)
+    return float(scipy.stats.mannwhitneyu(after, before, alternative="two-sided", method="asymptotic").pvalue)
 
 
 def _shift(before: Values, after: Values, confidence: float) -> tuple[float, float, float]:
@@ -242,7 +242,7 @@ def _shift(before: Values, after: Values, confidence: float) -> tuple[float, flo
     pairs = len(before) * len(after)
     deviation = math.sqrt(pairs * (len(before) + len(after) + 1) / 12)
     # The largest U that the test rejects; the next pairwise difference is the first ratio it does not.
-    rejected = math.floor(pairs / 2 - 0.5 - float(stats.norm.ppf((1 + confidence) / 2)) * deviation)
+    rejected = math.floor(pairs / 2 - 0.5 - float(scipy.stats.norm.ppf((1 + confidence) / 2)) * deviation)
     middle = ((pairs - 1) // 2, pairs // 2)
     if rejected < 0:
         low, high = middle
@@ -284,11 +284,11 @@ def _student(before: Values, after: Values, confidence: float, inflation: float 
     squares = float(np.sum((before - before.mean()) ** 2) + np.sum((after - after.mean()) ** 2))
     error = math.sqrt(inflation * squares / freedom * (1 / len(before) + 1 / len(after)))
     shift = float(after.mean() - before.mean())
-    width = float(stats.t.ppf((1 + confidence) / 2, freedom)) * error
+    width = float(scipy.stats.t.ppf((1 + confidence) / 2, freedom)) * error
     ratio = _ratio((shift, shift - width, shift + width))
     if error == 0:
         return ratio, 1.0 if shift == 0 else 0.0
-    return ratio, float(2 * stats.t.sf(abs(shift) / error, freedom))
+    return ratio, float(2 * scipy.stats.t.sf(abs(shift) / error, freedom))
 
 
 def _widened(shift: tuple[float, float, float], by: float) -> tuple[float, float, float]:

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when they are first used: stats takes a second
 
 BLOCKS = 8
 LEAST_PER_BLOCK = 10
@@ -44,9 +44,9 @@ def unrest(samples: pd.DataFrame) -> float | None:
     stretches = np.array_split(logarithms - medians, BLOCKS)
     centres = np.array([np.median(stretch) for stretch in stretches])
     # Robust: single outliers are no unrest. The median's variance is π / 2 times that of a mean.
-    deviations = np.array([stats.median_abs_deviation(stretch, scale="normal") for stretch in stretches])
+    deviations = np.array([scipy.stats.median_abs_deviation(stretch, scale="normal") for stretch in stretches])
     by_chance = float(np.mean(deviations**2)) * np.pi / 2 / (len(ordered) / BLOCKS)
     between = float(np.var(centres, ddof=1))
-    if by_chance == 0 or stats.chi2.sf((BLOCKS - 1) * between / by_chance, BLOCKS - 1) > SIGNIFICANCE:
+    if by_chance == 0 or scipy.stats.chi2.sf((BLOCKS - 1) * between / by_chance, BLOCKS - 1) > SIGNIFICANCE:
         return 0.0
     return float(np.sqrt(between - by_chance))

@@ -17,7 +17,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when they are first used: stats takes a second
 
 MIN_DAYS = 7
 """Fewer complete days than a week give no forecast: the weekly pattern would be taken for a trend."""
@@ -95,7 +95,7 @@ def forecast(
     mean, count = float(recent.mean()), len(recent)
     blocks = max(2.0, count / block_days)
     deviation = float(recent.std()) * float(np.sqrt(block_days * blocks / (blocks - 1)))
-    quantile = float(stats.t.ppf((1 + confidence) / 2, blocks - 1))
+    quantile = float(scipy.stats.t.ppf((1 + confidence) / 2, blocks - 1))
 
     past = arrivals if past is None else past
     values, last_day = past.to_numpy(dtype=float), past.index[-1]

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pandas as pd
-from scipy import stats
+import scipy  # its parts are loaded when they are first used: stats takes a second
 
 from ms5ops.benchmark.compare import IN_TOTALS, Comparison
 from ms5ops.benchmark.records import Run, RunHeader
@@ -224,7 +224,7 @@ def has_risen(before: pd.DataFrame, after: pd.DataFrame) -> bool:
     whole_old, whole_new = float(before["transactions"].sum()), float(after["transactions"].sum())
     if new == 0 or new / whole_new <= (1 + RISE) * old / whole_old:
         return False
-    tested = stats.binomtest(new, old + new, whole_new / (whole_old + whole_new), alternative="greater")
+    tested = scipy.stats.binomtest(new, old + new, whole_new / (whole_old + whole_new), alternative="greater")
     return float(tested.pvalue) < ALPHA
 
 

@@ -76,7 +76,13 @@ def _backup(found: Material, off: bool) -> str | None:
 
 def _go_on(found: Material, deployment: Deployment) -> None:
     if deployment.direction == "rollback":
-        st.info(f"{deployment.name.capitalize()} is being rolled back: finish that in step 6.", icon=ICONS["info"])
+        st.info(
+            f"{material.standing(deployment)}. Finish that in step 6, or give it up, which leaves all as it is now.",
+            icon=ICONS["info"],
+        )
+        off = material.explain_off(found.actor, "roll back")
+        if st.button("Give it up", icon=":material/stop:", disabled=off, key="give_up_back"):
+            _given_up(found, deployment)
         return
     st.markdown(
         f"**{deployment.name.capitalize()}** of {plain(deployment.actor)} has done {deployment.done} of "
@@ -97,7 +103,12 @@ def _go_on(found: Material, deployment: Deployment) -> None:
         options = Options(outside_window=reason)
         order = Order("resume", found.environment, deployment=str(deployment.id), options=options)
         material.start(found, order, typed.strip())
-    if give_up and material.attempt(lambda: _give_up(found, deployment)):
+    if give_up:
+        _given_up(found, deployment)
+
+
+def _given_up(found: Material, deployment: Deployment) -> None:
+    if material.attempt(lambda: _give_up(found, deployment)):
         material.forget()
         st.rerun()
 

@@ -19,7 +19,7 @@ from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import VERDICTS
 from ms5ops.units import bytes_text, instant_text
 
-BESIDE_PX = 470
+BESIDE_PX = 450
 """Two of them stand side by side on a laptop's screen."""
 
 

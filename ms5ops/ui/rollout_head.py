@@ -8,7 +8,9 @@ import streamlit as st
 from ms5ops.control import runs
 from ms5ops.observe.finding import Severity
 from ms5ops.observe.verdict import Verdict
+from ms5ops.rollout.journal import Deployment
 from ms5ops.ui import rollout_gate as gate
+from ms5ops.ui import rollout_material as material
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.rollout_live import DOING
 from ms5ops.ui.rollout_material import Material
@@ -50,8 +52,7 @@ def verdict(found: Material) -> Verdict:
     if found.run is not None:
         severity, text = "info", f"{DOING[found.run.order.kind]}, started by {found.run.actor}."
     elif found.open_deployment is not None:
-        one = found.open_deployment
-        severity, text = "warning", f"{one.name.capitalize()} is {one.status}: {one.done} of {one.operations} done."
+        severity, text = "warning", f"{material.standing(found.open_deployment)}."
     elif found.kept is not None and found.applied is not None:
         severity, text = "ok", f"Plan {found.kept.number} became {found.applied.name}, which is {found.applied.status}."
     elif found.plan.is_empty:
@@ -97,16 +98,24 @@ def _steps(found: Material) -> list[tuple[str, Mark, str]]:
         marks.append(("Apply", "next", "at work"))
     elif applied is None:
         marks.append(("Apply", "next" if ready else "open", "not yet"))
+    elif applied.direction == "rollback":
+        marks.append(("Apply", "done", f"{applied.name}: taken back"))
     else:
         how: Mark = {"paused": "next", "failed": "bad", "cancelled": "bad"}.get(applied.status, "done")  # type: ignore[assignment]
         marks.append(("Apply", how, f"{applied.name}: {applied.status}"))
     done = applied is not None and applied.status == "done"
     marks.append(("Verify", "next" if done else "open", "look at it" if done else "after it"))
-    back = applied is not None and applied.status == "rolled back"
-    marks.append(("Roll back", "done" if back else "open", "taken back" if back else "if need be"))
+    marks.append(_back(applied))
     count = len(found.deployments)
     marks.append(("History", "open", f"{count} deployment{'' if count == 1 else 's'}"))
     return marks
+
+
+def _back(applied: Deployment | None) -> tuple[str, Mark, str]:
+    if applied is not None and applied.direction == "rollback" and applied.is_open:
+        return "Roll back", "bad" if applied.status == "failed" else "next", applied.status
+    back = applied is not None and applied.status == "rolled back"
+    return "Roll back", "done" if back else "open", "taken back" if back else "if need be"
 
 
 def _ended(found: Material) -> None:

@@ -44,9 +44,14 @@ def strip(found: Material) -> None:
         _elsewhere(found, last)
     else:
         why = f": {plain(last.note.rstrip('.'))}" if last.note else ""
+        is_back = last.direction == "rollback"
+        step = (
+            "Finish that in step 6, or give it up in step 4."
+            if is_back
+            else "Go on with it in step 4, or take it back in step 6."
+        )
         st.warning(
-            f"**{last.name.capitalize()} is {last.status}**, {last.done} of {last.operations} operations are done{why}."
-            " Go on with it in step 4, or take it back in step 6.",
+            f"**{material.standing(last)}**{why}. {step}",
             icon=":material/pause_circle:",
         )
 

@@ -84,6 +84,15 @@ class Material:
         return last if last and last.is_open else None
 
 
+def standing(one: Deployment) -> str:
+    """How an open deployment stands, in a sentence without its end: ``Deployment 3 failed with 4 of 9 operations
+    done``, ``The rollback of deployment 3 is paused``."""
+    how = "failed" if one.status == "failed" else f"is {one.status}"
+    if one.direction == "rollback":
+        return f"The rollback of {one.name} {how}"
+    return f"{one.name.capitalize()} {how} with {one.done} of {one.operations} operations done"
+
+
 def read(page: Readings) -> Material | None:
     """The material of the page's environment; None where it cannot be read, which then stands on the page."""
     try:

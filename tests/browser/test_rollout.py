@@ -67,13 +67,12 @@ def adjusted_in_the_forms(page: Page) -> None:
     page.get_by_text("Adjust the policy set (now: the set that comes with ms5ops)").click()
     settled(page)
     form = page.get_by_test_id("stDataFrame").nth(1)
-    form.scroll_into_view_if_needed()
-    box = form.bounding_box()
-    assert box is not None
     for typed in ("90 days'; DROP TABLE metric_hist; --", "120 days"):
+        form.scroll_into_view_if_needed()
+        box = form.bounding_box()
+        assert box is not None
         page.mouse.dblclick(box["x"] + box["width"] - 60, box["y"] + 35 + 17)  # the last cell of metric_hist's row
-        page.keyboard.press("Control+a")
-        page.keyboard.type(typed)
+        page.locator("#portal").locator("textarea, input").first.fill(typed)
         page.keyboard.press("Enter")
         wanted = "drop_after" if "DROP" in typed else "metric_hist, Delete after: 90 days → 120 days"
         expect(page.get_by_test_id("stMain").get_by_text(wanted).first).to_be_visible(timeout=LONG)
@@ -108,10 +107,10 @@ def test_planned_approved_applied_left_alone_and_taken_back(plant: Path, browser
         press(anna, "Try it")
         expect(anna.get_by_text("0 fail").first).to_be_visible(timeout=LONG)
         step(anna, "3 Approve")
-        expect(anna.get_by_text("You made this plan")).to_be_visible()
+        expect(anna.get_by_text("You made this plan")).to_be_visible(timeout=LONG)
         expect(anna.get_by_role("button", name="Approve plan 1")).to_be_disabled()
         step(anna, "4 Apply")
-        expect(anna.get_by_text("nobody has approved it yet")).to_be_visible()
+        expect(anna.get_by_text("nobody has approved it yet").last).to_be_visible(timeout=LONG)
 
         ben = signed_in(browser, console, "ben", "/rollout?plan=1&step=3+Approve")
         press(ben, "Approve plan 1")
@@ -156,6 +155,7 @@ def test_planned_approved_applied_left_alone_and_taken_back(plant: Path, browser
         ben = signed_in(browser, console, "ben", "/rollout?step=6+Roll+back")
         ben.get_by_label("Type the environment's name").fill("plant")
         ben.get_by_role("button", name="Roll back").click()
+        ben.wait_for_url(re.compile("run="), timeout=LONG)  # a click elsewhere before that would come in its way
         settled(ben)
         step(ben, "7 History")
         expect(ben.get_by_text("Deployment 1 is rolled back").first).to_be_visible(timeout=LONG)

@@ -44,11 +44,6 @@ SOURCES: dict[str, Sources] = {
         "its threshold and their unit. Thresholds are those of [alerts] in ms5ops.toml.",
         ("alerts/alerts.sql", "alerts/events.sql", "alerts/evaluations.sql"),
     ),
-    "Reports": Sources(
-        "One month (UTC) in one file: the scorecard, storage, compression, jobs, benchmarks against the month before, "
-        "changes and open alerts, with the definitions of the pages that show each of them.",
-        ("history/storage_snapshots.sql", "history/job_runs.sql", "history/benchmark_results.sql"),
-    ),
     "Storage": Sources(
         f"{_SIZES} A day's growth is what the chunks of that day (UTC) hold; of plain tables it is estimated from the "
         "planner's statistics. Uncompressed is what the same rows would take had nothing been compressed.",

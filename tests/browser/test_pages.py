@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
 PAGES = (
     "overview", "scorecard", "alerts", "storage", "compression", "jobs", "aggregates", "indexes", "health",
-    "benchmarks", "compare",
+    "benchmarks", "compare", "rollout",
 )  # fmt: skip
 RAW = re.compile(r"\bNone\b|\bnan\b|NaT|Traceback|Timedelta|datetime\.|<NA>|\d{7,}\.\d|\{\{|Reading\(")
 Consoles = Callable[[str], Console]

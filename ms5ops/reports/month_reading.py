@@ -86,7 +86,8 @@ def read_month(
     ``overview``: a reading of just now; None where the server could not be read. Raises ReportError where nothing of
     that month is stored, HistoryError where the history cannot be read.
     """
-    source, now = source_id(connected), overview.now if overview else datetime.now(UTC)
+    # Not the server's clock: while months are replayed, that is simulated.
+    source, now = source_id(connected), datetime.now(UTC)
     is_over = month.ends <= now
     stored = history.read_together(
         {

@@ -45,6 +45,7 @@ class Tile:
 def monthly_html(facts: MonthFacts) -> str:
     """The report as HTML text."""
     storage, jobs, benchmarks = facts.storage.value, facts.jobs.value, facts.benchmarks.value
+    rows = verdict_frame(benchmarks.compared).to_dict("records") if benchmarks else []
     return _environment().get_template("monthly.html").render(
         facts=facts,
         title=title(facts),
@@ -61,7 +62,8 @@ def monthly_html(facts: MonthFacts) -> str:
         job_rows=_job_rows(jobs) if jobs else [],
         verdict=headline(benchmarks.compared) if benchmarks else None,
         differences=[one for one in benchmarks.compared.differences if one.weight != "noted"] if benchmarks else [],
-        benchmark_rows=verdict_frame(benchmarks.compared).to_dict("records") if benchmarks else [],
+        benchmark_rows=[row for row in rows if row["verdict"] != "Not comparable"],
+        uncompared=[row["title"] for row in rows if row["verdict"] == "Not comparable"],
         runs=_runs(benchmarks) if benchmarks else "",
         levels=_levels(benchmarks, facts) if benchmarks else [],
         changes=[_change(one, facts) for one in facts.changes.found(())],
@@ -123,13 +125,15 @@ def _tiles(facts: MonthFacts) -> list[Tile]:
         grown = storage.value.change_bytes
         about = "one snapshot only" if grown is None else f"{signed_bytes(grown)} {_since(storage.value, facts)}"
         tiles.append(Tile("Stored", bytes_text(storage.value.size_bytes), about, storage.origin))
+        is_compressed = any(one.compressed_chunks for one in storage.value.lines)
+        saved = percent_text(storage.value.saved_share) if is_compressed else "none"
         raw = f"uncompressed it would be {bytes_text(storage.value.uncompressed_bytes)}"
-        tiles.append(Tile("Space saved", percent_text(storage.value.saved_share), raw, storage.origin))
+        tiles.append(Tile("Space saved", saved, raw, storage.origin))
     if benchmarks.value:
         factor, means = card_texts(benchmarks.value.compared.suite)
         tiles.append(Tile("Query speed", factor, f"{means}, against {facts.month.before.title}", benchmarks.origin))
     if jobs.value:
-        runs = "runs are not known yet" if jobs.value.since is None else f"of {count_text(jobs.value.runs)} runs"
+        runs = "runs are not known yet" if jobs.value.since is None else f"of {counted(jobs.value.runs, 'run', 'runs')}"
         failed = MISSING if jobs.value.since is None else count_text(jobs.value.failures)
         tiles.append(Tile("Failed job runs", failed, runs, jobs.origin))
     if facts.alerts.error is None:

@@ -1,5 +1,8 @@
 """The button for a month's report: choose a month that holds something, and download it as one file."""
 
+from datetime import UTC, datetime
+from shlex import quote
+
 import streamlit as st
 
 from ms5ops.access.roles import Actor
@@ -15,6 +18,7 @@ from ms5ops.ui.readings import READ_TTL_S, Readings, history
 
 def button(page: Readings) -> None:
     """Offer the months that the history knows of this database, the newest first."""
+    name = quote(page.connected.name)
     with st.popover("Monthly report", icon=":material/summarize:", help="A month as one file to mail or print."):
         try:
             months = _months(page.source)[::-1]
@@ -24,7 +28,7 @@ def button(page: Readings) -> None:
             return
         if not months:
             st.markdown("**Nothing is stored yet.** A report is made of snapshots and benchmark runs: store the first.")
-            st.code("python -m ms5ops collect", language="shell")
+            st.code(f"python -m ms5ops collect --environment {name}", language="shell", wrap_lines=True)
             return
         chosen = st.selectbox("Month (UTC)", months, format_func=_title, key="report_month") or months[0]
         st.download_button(
@@ -40,11 +44,11 @@ def button(page: Readings) -> None:
             "Scorecard, storage, compression, jobs, benchmarks against the month before, changes made and alerts. It "
             "opens without a network; print it for a PDF. The same as:"
         )
-        st.code(f"python -m ms5ops report --month {chosen}", language="shell", wrap_lines=True)
+        st.code(f"python -m ms5ops report --month {chosen} --environment {name}", language="shell", wrap_lines=True)
 
 
 def _html(page: Readings, month: str, reader: Actor | None) -> str:
-    wanted = month_named(month, page.read_at)
+    wanted = month_named(month, datetime.now(UTC))
     return monthly_html(read_month(load_settings(), page.connected, page.overview, history(), wanted, reader=reader))
 
 

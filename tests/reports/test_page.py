@@ -25,7 +25,7 @@ def test_the_months_are_those_of_the_history_the_newest_first(here: Site, name: 
     assert not page.exception, page.exception
     months = page.selectbox(key="report_month")
     assert months.options == [MONTH.title, MONTH.before.title, MONTH.before.before.title]
-    assert f"python -m ms5ops report --month {MONTH.name}" in [one.value for one in page.code]
+    assert f"python -m ms5ops report --month {MONTH.name} --environment sandbox" in [one.value for one in page.code]
 
 
 def test_the_file_is_the_report_for_whoever_looks(here: Site) -> None:

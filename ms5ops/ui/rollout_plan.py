@@ -101,8 +101,14 @@ def _summary(found: Material) -> None:
     destroying = sum(one.destroys is not None for one in operations)
     stays = sum(not one.is_reversible for one in operations)
     with st.container(horizontal=True):
-        st.metric("Operations", len(operations), border=True, width="stretch")
-        st.metric("Objects touched", len({_table(found.plan, one) for one in operations}), border=True, width="stretch")
+        st.metric(
+            "Operations", len(operations), border=True, width="stretch",
+            help="Steps of the plan: each with its statements, lock, verification and way back.",
+        )  # fmt: skip
+        st.metric(
+            "Objects touched", len({_table(found.plan, one) for one in operations}), border=True, width="stretch",
+            help="Tables, indexes, aggregates, views and settings that the operations change or make.",
+        )  # fmt: skip
         st.metric(
             "Destroy data", destroying, border=True, width="stretch",
             help="Operations after which rows are gone for good: retention policies, once they run.",

@@ -123,5 +123,8 @@ def _badges(connected: Connected, server: Server) -> list[Badge]:
 def missing_next_step(found: Readings) -> str:
     """Where Phase 4 is not in place: how to get there, on this environment."""
     if found.connected.origin == "simulated":
-        return "See it in place: `python -m ms5ops sandbox reset --state optimised`"
-    return "See what would change, and how: `python -m ms5ops plan`"
+        return (
+            "Plan it and try it on the page Rollout; or see it in place at once: "
+            "`python -m ms5ops sandbox reset --state optimised`"
+        )
+    return "See what would change, and how, on the page Rollout, or by `python -m ms5ops plan`"

@@ -275,8 +275,8 @@ def growth(found: Material) -> None:
             rates,
             RATE_COLUMNS,
             key="storage_rate",
-            explain="A day's arrivals are the bytes that its chunks would take without compression (query chunks; of plain "
-            "tables an estimate, query time_histogram), times 30.44 days, the length of a mean month.",
+            explain="A day's arrivals are the bytes that its chunks would take without compression (query chunks; of "
+            "plain tables an estimate, query time_histogram), times 30.44 days, the length of a mean month.",
         )
 
 

@@ -34,7 +34,8 @@ def probe(engine: Target) -> Iterator[Database]:
 @pytest.fixture
 def dies() -> Callable[..., None]:
     """Run a function in a process of its own that ends itself with SIGKILL."""
-    FORKS.set_forkserver_preload(["tests.rollout.apply.handmade"])
+    # What a child runs is imported once, not by each of a hundred children.
+    FORKS.set_forkserver_preload(["tests.rollout.apply.handmade", "tests.rollout.apply.test_phase4"])
 
     def run(function: Callable[..., None], *arguments: Any) -> None:
         child = FORKS.Process(target=function, args=arguments)

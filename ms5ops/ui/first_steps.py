@@ -6,7 +6,7 @@ from ms5ops.ui.links import page_link
 from ms5ops.ui.readings import Readings
 
 BEFORE_PHASE_4 = (
-    "This is a plant as it is found before Phase 4, with simulated data. Whatever is done here changes nothing else.",
+    "This is a simulated plant as it is found before Phase 4. Whatever is done here changes nothing else.",
     {
         "rollout": "Rollout: plan and try it",
         "storage": "Storage: how it grows now",
@@ -15,7 +15,7 @@ BEFORE_PHASE_4 = (
     },
 )
 IN_PLACE = (
-    "This is a plant with Phase 4 in place, with simulated data. Whatever is done here changes nothing else.",
+    "This is a simulated plant with Phase 4 in place. Whatever is done here changes nothing else.",
     {
         "scorecard": "Scorecard: what it brings",
         "storage": "Storage: how it grows",

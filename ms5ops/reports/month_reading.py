@@ -59,6 +59,7 @@ class MonthFacts:
 
     environment: str
     source: str
+    schema: str
     origin: Origin
     month: Month
     made_at: datetime
@@ -121,6 +122,7 @@ def read_month(
     return MonthFacts(
         environment=connected.name,
         source=source,
+        schema=connected.schema,
         origin=connected.origin,
         month=month,
         made_at=now,

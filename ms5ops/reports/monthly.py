@@ -17,6 +17,7 @@ from ms5ops.environments import Origin
 from ms5ops.figures.month_sizes import BOTTOM, HEIGHT, WIDTH, size_bars
 from ms5ops.figures.scorecard import sparkline
 from ms5ops.observe.finding import counted
+from ms5ops.observe.storage import shown_name
 from ms5ops.reports.month_facts import Change, JobFacts, StorageFacts
 from ms5ops.reports.month_reading import Benchmarks, MonthFacts
 from ms5ops.scorecard.records import AREAS, Criterion
@@ -59,7 +60,7 @@ def monthly_html(facts: MonthFacts) -> str:
         months=_months(storage) if storage else [],
         chart=(WIDTH, HEIGHT, HEIGHT - BOTTOM),
         jobs=jobs,
-        job_rows=_job_rows(jobs) if jobs else [],
+        job_rows=_job_rows(jobs, facts.schema) if jobs else [],
         verdict=headline(benchmarks.compared) if benchmarks else None,
         differences=[one for one in benchmarks.compared.differences if one.weight != "noted"] if benchmarks else [],
         benchmark_rows=[row for row in rows if row["verdict"] != "Not comparable"],
@@ -72,7 +73,7 @@ def monthly_html(facts: MonthFacts) -> str:
         standing=[one for one in facts.alerts.found(()) if one.cleared_at is None],
         cleared=[one for one in facts.alerts.found(()) if one.cleared_at is not None],
         bytes=bytes_text, change=signed_bytes, share=percent_text, count=count_text, instant=instant_text,
-        missing=MISSING,
+        short=lambda name: shown_name(name, facts.schema),
     )  # fmt: skip
 
 
@@ -186,10 +187,10 @@ def _months(storage: StorageFacts) -> list[dict[str, object]]:
     ]
 
 
-def _job_rows(jobs: JobFacts) -> list[dict[str, object]]:
+def _job_rows(jobs: JobFacts, schema: str) -> list[dict[str, object]]:
     return [
         {
-            "title": one.kind.capitalize() + (f" of {one.target}" if one.target else ""),
+            "title": one.kind.capitalize() + (f" of {shown_name(one.target, schema)}" if one.target else ""),
             "number": one.job_id,
             "runs": count_text(one.runs),
             "failures": count_text(one.failures),

@@ -13,9 +13,12 @@ from ms5ops.cli import app
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
 from ms5ops.reports.month import ReportError
-from tests.reports.conftest import HOSTILE, HOUR, METRIC, MIDDLE, MONTH, Site, keep, month_of, run
+from tests.reports.conftest import HOSTILE, HOUR, MIDDLE, MONTH, Site, keep, month_of, run
 
 pytestmark = pytest.mark.xdist_group("reports")
+
+
+METRIC = "metric_hist"
 
 
 class Tags(HTMLParser):
@@ -181,7 +184,7 @@ def test_replayed_figures_are_marked_and_never_beside_others(
     found = Tags(made())
     words = " ".join(found.text.split())
     assert found.row(METRIC)[2:] == ["70.0 GB", "20.0 GB", "−50.0 GB"]  # not from the one, to the other
-    assert "Replayed data, from the snapshot of" in words
+    assert "Replayed data of the schema factory_telemetry, from the snapshot of" in words
     assert "in months that were replayed: only the calendar is simulated" in words
     assert f"No benchmark run was stored in {MONTH.before.title}, so there is nothing to compare." in words
 

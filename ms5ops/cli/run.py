@@ -88,10 +88,16 @@ def run(
 
 
 def _variables(settings: Settings, environment: str | None) -> dict[str, str]:
-    """The console's own: the environment to open with, and which proxies uvicorn believes (by default none)."""
-    proxies = {"FORWARDED_ALLOW_IPS": ",".join(settings.access.trusted_proxies)}
+    """The console's own: the environment to open with, and which proxies uvicorn believes (by default none).
+
+    Streamlit is told an address to name itself by, or it asks the internet for one.
+    """
+    defaults = {
+        "FORWARDED_ALLOW_IPS": ",".join(settings.access.trusted_proxies),
+        "STREAMLIT_BROWSER_SERVER_ADDRESS": "localhost",
+    }
     chosen = {} if environment is None else {"MS5OPS_ENVIRONMENT": environment}
-    return {**proxies, **os.environ, **chosen}
+    return {**defaults, **os.environ, **chosen}
 
 
 def _announce(url: str, environment: str, server: "subprocess.Popen[bytes]", browser: bool) -> None:

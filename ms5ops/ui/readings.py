@@ -4,6 +4,7 @@ One overview per environment serves every page and every session, so that twenty
 what one does, and all pages speak of the same instant. Readings are shared: nothing here or in a page changes them.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -23,6 +24,7 @@ T = TypeVar("T")
 READ_TTL_S = 30
 """How old a reading may get before the next page load reads again."""
 LOCK_WAIT_S = 2.0
+_forgotten: Counter[str] = Counter()
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,14 @@ def open_environment(name: str | None) -> Readings:
 
 
 def forget(found: Readings) -> None:
-    """Let the next page load read this environment afresh."""
+    """Let the next page load read this environment afresh, and all that is derived from its readings."""
     _read.clear(_key(found.connected), found.connected)
+    _forgotten[found.source] += 1
+
+
+def times_forgotten(source: str) -> int:
+    """How often a person asked for fresh readings of a database: part of the key of what is derived from them."""
+    return _forgotten[source]
 
 
 def section(reading: Reading[T], what: str) -> T | None:

@@ -6,11 +6,12 @@ from ms5ops import paths, units
 from ms5ops.config import Costs, load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.figures.scorecard import sparkline_image
+from ms5ops.sandbox import replaying
 from ms5ops.scorecard.reading import read_scorecard
 from ms5ops.scorecard.records import AREAS, Answer, Criterion, Evidence, Question, Scorecard, Status
 from ms5ops.ui.links import TITLES, page_link
 from ms5ops.ui.messages import plain, show_error
-from ms5ops.ui.readings import Readings, history
+from ms5ops.ui.readings import Readings, history, times_forgotten
 from ms5ops.ui.verdicts import show_verdict
 
 WIDTHS = (350, 240, 160, 110)
@@ -32,14 +33,20 @@ COUNTS: dict[Status, str] = {
 def found(page: Readings) -> Scorecard | None:
     """The scorecard of this environment; None, with the reason, where it cannot be read."""
     try:
-        return _read(page.source, load_settings().costs, page)
+        return _read(page.source, load_settings().costs, _occasion(page), page)
     except Ms5opsError as error:
         show_error(error, "the scorecard")
         return None
 
 
+def _occasion(page: Readings) -> str:
+    """What makes a scorecard old before its time: somebody asked for fresh readings, or the replay went on."""
+    under_way = replaying.status()
+    return f"{times_forgotten(page.source)} {under_way.month if under_way else None}"
+
+
 @st.cache_resource(ttl=KEPT_S, refresh_mode="background", show_spinner="Reading the scorecard", max_entries=16)
-def _read(source: str, costs: Costs | None, _page: Readings) -> Scorecard:  # the cache tells entries apart by both
+def _read(source: str, costs: Costs | None, occasion: str, _page: Readings) -> Scorecard:  # cached by the first three
     return read_scorecard(load_settings(), _page.connected, _page.overview, history())
 
 

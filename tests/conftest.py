@@ -10,10 +10,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 from pydantic import SecretStr
 
 from ms5ops.database import Database, Target
 from ms5ops.sandbox import fill, process
+from tests.browser import chromium
 
 STATES = ("legacy", "hypertables", "optimised")
 NATIVE = "MS5OPS_NATIVE_DSN"
@@ -76,6 +78,17 @@ class Sandboxes:
 @pytest.fixture(scope="session")
 def sandboxes(tmp_path_factory: pytest.TempPathFactory) -> Sandboxes:
     return Sandboxes(_root(tmp_path_factory))
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The headless browser of this worker: one, since Playwright starts only once in a thread."""
+    found = chromium.find()
+    assert found is not None, "no browser: run `make setup-dev`, or name one in MS5OPS_CHROMIUM"
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(**chromium.launch_options(found))
+        yield launched
+        launched.close()
 
 
 @pytest.fixture(params=STATES)

@@ -27,19 +27,28 @@ def actor(*, touch: bool = False) -> Actor | None:
     return signin.actor(session_token(dict(st.context.cookies)), touch=touch)
 
 
-def guard(action: Action) -> Actor | None:
+def guard(action: Action, title: str = "") -> Actor | None:
     """Who may do it here; for all others one sentence and a way to sign in instead of the page, which stops.
 
-    None only for reading, where that asks for no sign-in (``Settings.sign_in_to_read``).
+    ``title`` heads that where the page has not headed itself yet. None only for reading, where that asks for no
+    sign-in (``Settings.sign_in_to_read``).
     """
     try:
         return _required(action)
-    except NotAllowed as refusal:
-        st.warning(f"**{plain(refusal.happened)}** {plain(refusal.next_step)}", icon=":material/lock:")
-        _sign_in_link("guard")
     except Ms5opsError as error:
-        st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])
+        if title:
+            st.title(title, anchor=False)
+        _refused(error)
     return st.stop()
+
+
+def _refused(error: Ms5opsError) -> None:
+    sentences = f"**{plain(error.happened)}** {plain(error.next_step)}"
+    if isinstance(error, NotAllowed):
+        st.warning(sentences, icon=":material/lock:")
+        _sign_in_link("guard")
+    else:
+        st.error(sentences, icon=ICONS["critical"])
 
 
 def _required(action: Action) -> Actor | None:

@@ -51,5 +51,5 @@ with st.sidebar:
     if identity.may_read():
         shell.choose_environment()
         alert_badge.show()
-identity.guard("read")
+identity.guard("read", "ms5ops")
 page.run()

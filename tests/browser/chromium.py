@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ms5ops.sandbox.process import node_binary, npm_ci
 
@@ -25,6 +26,11 @@ class Chromium:
 
     binary: str
     environment: dict[str, str] = field(default_factory=dict)
+
+
+def launch_options(found: Chromium) -> dict[str, Any]:
+    """What Playwright launches: headless, and quiet on the network."""
+    return {"executable_path": found.binary, "args": ARGUMENTS, "env": {**os.environ, **found.environment}}
 
 
 def find() -> Chromium | None:

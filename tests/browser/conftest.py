@@ -10,13 +10,11 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from ms5ops import paths
-from tests.browser import chromium
 from tests.conftest import Sandboxes
 
 
@@ -58,25 +56,6 @@ def start_console(folder: Path, log: Path, **variables: str) -> Console:
             time.sleep(0.1)
     process.kill()
     raise AssertionError(f"the console did not come up: {log.read_text()[-2000:]}")
-
-
-def launch_options(found: chromium.Chromium) -> dict[str, Any]:
-    """What Playwright launches: headless, and quiet on the network."""
-    return {
-        "executable_path": found.binary,
-        "args": chromium.ARGUMENTS,
-        "env": {**os.environ, **found.environment},
-    }
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    found = chromium.find()
-    assert found is not None, "no browser: run `make setup-dev`, or name one in MS5OPS_CHROMIUM"
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(**launch_options(found))
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="session")

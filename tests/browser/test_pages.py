@@ -80,7 +80,7 @@ def test_page_is_whole(visits: Callable[[str], Visit], state: str, name: str) ->
     visit = visits(state)
     page = visit.page
     visit.go(name)
-    expect(page.get_by_text("simulated data")).to_be_visible()
+    expect(page.get_by_text("sandbox: simulated data")).to_be_visible()
     if name != "alerts":  # it shows what the last evaluation kept, and asks no server
         expect(page.get_by_text(re.compile(r"TimescaleDB 2\.\d+\.\d+ Community"))).to_be_visible()
     texts = [page.get_by_test_id("stMain").inner_text(), *open_tabs(page)]
@@ -116,7 +116,7 @@ def test_a_fresh_process_serves_no_page_around_the_entry(page: Page, sandboxes: 
     try:
         open_page(page, f"{console.url}/jobs")  # the first request that this process ever gets
         expect(page.get_by_test_id("stSidebarNav")).to_be_visible()
-        expect(page.get_by_text("simulated data")).to_be_visible()
+        expect(page.get_by_text("sandbox: simulated data")).to_be_visible()
         every = len([*(paths.PROJECT / "pages").glob("*.py")])
         assert page.get_by_test_id("stSidebarNav").get_by_role("link").count() == every
     finally:
@@ -147,8 +147,8 @@ def test_a_sandbox_that_is_down_is_said_in_a_sentence(page: Page, tmp_path: Path
     try:
         for name in PAGES:
             open_page(page, address(console, name))
-            expect(page.get_by_text("The sandbox is not running.")).to_be_visible()
-            expect(page.get_by_text("python -m ms5ops sandbox start")).to_be_visible()
+            expect(page.get_by_text("The sandbox is not running.").first).to_be_visible()
+            expect(page.get_by_text("python -m ms5ops sandbox start").first).to_be_visible()
     finally:
         console.process.terminate()
         console.process.wait(timeout=20)
@@ -159,8 +159,9 @@ def test_an_unreachable_server_is_said_in_a_sentence(page: Page, tmp_path: Path)
     try:
         for name in PAGES:
             open_page(page, address(console, name))
-            expect(page.get_by_text("No connection to postgres@127.0.0.1:1/factory_telemetry")).to_be_visible()
-            expect(page.get_by_text("DB_HOST: not read")).to_be_visible()
+            expect(page.get_by_text("No connection to postgres@127.0.0.1:1/factory_telemetry").first).to_be_visible()
+            if name != "alerts":  # which reads no server
+                expect(page.get_by_text("DB_HOST: not read")).to_be_visible()
             assert "hidden-one" not in page.content()
     finally:
         console.process.terminate()
@@ -181,14 +182,14 @@ def test_the_environment_that_was_chosen_is_the_one_that_is_read(
         open_page(page, f"{console.url}/?environment=two")
         expect(page.get_by_text("No connection to u@127.0.0.1:2/")).to_be_visible()
         open_page(page, f"{console.url}/?environment=sandbox")
-        expect(page.get_by_text("simulated data")).to_be_visible()
+        expect(page.get_by_text("sandbox: simulated data")).to_be_visible()
         file.write_text(file.read_text().replace("port = 2", "port = 3"))
         open_page(page, f"{console.url}/?environment=two")
         expect(page.get_by_text("No connection to u@127.0.0.1:3/")).to_be_visible()
         file.write_text("garbage [")
         page.reload()
         settled(page)
-        expect(page.get_by_text("is not valid TOML")).to_be_visible()
+        expect(page.get_by_text("is not valid TOML").first).to_be_visible()
     finally:
         console.process.terminate()
         console.process.wait(timeout=20)
@@ -200,14 +201,14 @@ def test_an_engine_that_is_killed_is_said_and_comes_back(page: Page, sandboxes: 
     console = start_console(folder, tmp_path / "killed.log")
     try:
         open_page(page, console.url)
-        expect(page.get_by_text("simulated data")).to_be_visible()
+        expect(page.get_by_text("sandbox: simulated data")).to_be_visible()
         subprocess.run(["kill", "-9", str(process.status(folder / "sandbox").pid)], check=True)
         page.reload()
         settled(page)
         expect(page.get_by_text(re.compile("The sandbox is not running"))).to_be_visible()
         process.start(folder / "sandbox")
         page.get_by_role("button", name="Try again").click()
-        expect(page.get_by_text("simulated data")).to_be_visible(timeout=30_000)
+        expect(page.get_by_text("sandbox: simulated data")).to_be_visible(timeout=30_000)
     finally:
         console.process.terminate()
         console.process.wait(timeout=20)

@@ -67,8 +67,12 @@ def until_begun() -> None:
     until(begun)
 
 
-def click(plan: str, who: str, answers: Any) -> None:
-    """A console's click, in a process of its own, and the console's violent end."""
+def click(variables: dict[str, str], plan: str, who: str, answers: Any) -> None:
+    """A console's click, in a process of its own, and the console's violent end.
+
+    ``variables``: this test's environment, since the server of forks has that of when it began.
+    """
+    os.environ.update(variables)
     order = Order("apply", "sandbox", plan=plan)
     run, is_new = Service(load_settings(), control_store()).start(Actor(who, "operator"), order, typed="sandbox")
     answers.put((run.id, is_new))
@@ -82,10 +86,12 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
 ) -> None:
     service, people, kept = ready
     answers = FORKS.Queue()
-    consoles = [FORKS.Process(target=click, args=(kept.id, who, answers)) for who in ("author", "second")]
+    consoles = [
+        FORKS.Process(target=click, args=(dict(os.environ), kept.id, who, answers)) for who in ("author", "second")
+    ]
     for one in consoles:
         one.start()
-    (first, new), (second, also_new) = answers.get(timeout=60), answers.get(timeout=60)
+    (first, new), (second, also_new) = answers.get(timeout=200), answers.get(timeout=200)
     assert first == second
     assert {new, also_new} == {True, False}
     until_begun()

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, sync_playwright
 from ms5ops.database import Database
 from ms5ops.sandbox import fill, process
 from tests.browser import chromium
-from tests.browser.conftest import Console, launch_options, start_console
+from tests.browser.chromium import launch_options
+from tests.browser.conftest import Console, start_console
 
 
 @contextmanager

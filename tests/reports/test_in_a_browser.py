@@ -8,7 +8,6 @@ from playwright.sync_api import Browser, Page
 from typer.testing import CliRunner
 
 from ms5ops.cli import app
-from tests.browser.conftest import browser  # noqa: F401  # the fixture
 from tests.reports.conftest import MONTH, Site
 
 pytestmark = pytest.mark.xdist_group("reports")
@@ -29,7 +28,7 @@ def file(here: Site, tmp_path: Path) -> Path:
 
 def test_it_opens_offline_without_a_word_in_the_console_and_fits_its_paper(
     file: Path,
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     tmp_path: Path,
 ) -> None:
     asked: list[str] = []
@@ -61,7 +60,7 @@ def test_it_opens_offline_without_a_word_in_the_console_and_fits_its_paper(
         assert said == []
 
 
-def test_dark_is_dark_and_paper_is_white(file: Path, browser: Browser) -> None:  # noqa: F811
+def test_dark_is_dark_and_paper_is_white(file: Path, browser: Browser) -> None:
     with browser.new_context(color_scheme="dark", offline=True) as context:
         page = context.new_page()
         page.goto(file.as_uri())

@@ -120,7 +120,10 @@ def test_the_hash_leaves_out_what_changes_by_itself(states: dict[str, State]) ->
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        (lambda state: {"database_settings": {"jit": "off"}}, "database_settings jit: nothing -> off"),
+        (
+            lambda state: {"database_settings": {**state.database_settings, "jit": "on"}},
+            "database_settings jit: off -> on",
+        ),
         (lambda state: {"views": ()}, "views factory_telemetry.v_index_usage"),
         (lambda state: {"jobs": state.jobs[1:]}, "job on factory_telemetry"),
         (lambda state: {"indexes": state.indexes[1:]}, "indexes"),

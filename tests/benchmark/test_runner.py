@@ -323,7 +323,13 @@ def test_benchmark_run_stores_the_run(console: dict[str, str]) -> None:
 def test_ctrl_c_keeps_what_was_measured(console: dict[str, str]) -> None:
     command = [sys.executable, "-m", "ms5ops", "benchmark", "run", "--only", "query", "--label", "cut", "--repeat", "9"]
     status = Path(console["MS5OPS_STATE"]) / "benchmark" / "sandbox.json"
-    process = subprocess.Popen(command, cwd=paths.PROJECT, env={**os.environ, **console}, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        cwd=paths.PROJECT,
+        env={**os.environ, **console},
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (a job in the background ignores it)
+    )
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         now = json.loads(status.read_text()) if status.exists() else {}

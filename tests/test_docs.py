@@ -86,7 +86,8 @@ def anchors(text: str) -> set[str]:
 def test_links_and_files_in_a_document_are_there(name: str) -> None:
     file = DOCUMENTS[name]
     text = file.read_text(encoding="utf-8")
-    wrong = [one for one in NAMED_FILE.findall(text) if not list(paths.PROJECT.glob(one.rstrip("/") + "*"))]
+    named = set(NAMED_FILE.findall(text)) - {"benchmarks_history/history.duckdb"}  # made by the first that is stored
+    wrong = [one for one in sorted(named) if not list(paths.PROJECT.glob(one.rstrip("/") + "*"))]
     for target, anchor in LINK.findall(text):
         if "://" in target:
             continue

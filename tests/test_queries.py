@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,11 +17,13 @@ HEADER = """-- name: {name}
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(paths, "SQL", tmp_path)
-    queries.catalogue.cache_clear()
+def folder(tmp_path: Path) -> Iterator[Path]:
     (tmp_path / "observe").mkdir()
-    return tmp_path / "observe"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths, "SQL", tmp_path)
+        queries.catalogue.cache_clear()
+        yield tmp_path / "observe"
+    queries.catalogue.cache_clear()  # or the tests that follow find the queries of this one
 
 
 def write(folder: Path, file: str, versions: str, name: str = "chunks") -> None:

@@ -91,7 +91,7 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
     ]
     for one in consoles:
         one.start()
-    (first, new), (second, also_new) = answers.get(timeout=200), answers.get(timeout=200)
+    (first, new), (second, also_new) = answers.get(timeout=60), answers.get(timeout=60)
     assert first == second
     assert {new, also_new} == {True, False}
     until_begun()

@@ -175,6 +175,26 @@ def stored_snapshot(history: History, source: str, before: datetime) -> Snapshot
     )
 
 
+def transaction_spans(transactions: pd.DataFrame) -> pd.DataFrame:
+    """What happened between neighbouring snapshots: since, until, transactions, rolled_back, deadlocks, conflicts.
+
+    ``transactions``: rows of the history's query transaction_snapshots, of one origin. Only where both counted from the
+    same instant and nothing ran backwards: between a reset and the next snapshot nothing is known.
+    """
+    columns = ["since", "until", "transactions", "rolled_back", "deadlocks", "conflicts"]
+    frame = transactions.sort_values("taken_at", ignore_index=True)
+    for column in ("taken_at", "counted_since"):
+        frame[column] = pd.to_datetime(frame[column], utc=True)  # an empty frame knows no types
+    counters = ["committed", "rolled_back", "deadlocks", "conflicts"]
+    deltas = frame[counters].astype("float64").diff()
+    same = (frame["counted_since"] == frame["counted_since"].shift()) & (deltas >= 0).all(axis=1)
+    spans = deltas.assign(
+        since=frame["taken_at"].shift(), until=frame["taken_at"],
+        transactions=deltas["committed"] + deltas["rolled_back"],
+    )  # fmt: skip
+    return spans.loc[same, columns].reset_index(drop=True)
+
+
 def changes(before: Snapshot, after: Snapshot) -> list[Change]:
     """What is different, the worrying first: versions, tables, jobs, aggregates; nothing of what was not read."""
     unread = before.unread | after.unread

@@ -12,6 +12,7 @@ from ms5ops.benchmark.run_summary import benchmark_title, value_text
 from ms5ops.benchmark.trends import Regression
 from ms5ops.control.drift import Drift
 from ms5ops.observe.finding import counted
+from ms5ops.snapshots import transaction_spans
 from ms5ops.units import ago_text, count_text, instant_text
 
 CRITICAL_SLOWDOWN = 2.0
@@ -110,9 +111,10 @@ def errors(counts: pd.DataFrame, rule: ErrorsRule) -> tuple[Candidate, ...] | No
     ``counts``: rows of the history's query transaction_snapshots, of one origin. PostgreSQL counts no failed or
     timed-out statements: each rolls its transaction back, and so does what was rolled back on purpose.
     """
-    steps = _steps(counts)
+    steps = transaction_spans(counts)
     if steps.empty:
         return None
+    steps["hours"] = (steps["until"] - steps["since"]).dt.total_seconds() / 3600
     until = steps["until"].max()
     recent = steps[steps["until"] > until - RECENT]
     since = recent["since"].min()
@@ -168,24 +170,6 @@ def failed_benchmarks(newest: Run | None, before: Run | None) -> tuple[Candidate
             unit="queries",
         ),
     )
-
-
-def _steps(counts: pd.DataFrame) -> pd.DataFrame:
-    """From snapshot to snapshot: since, until, hours, and what was counted between; resets are left out."""
-    ordered = counts.sort_values("taken_at")
-    for column in ("taken_at", "counted_since"):
-        ordered[column] = pd.to_datetime(ordered[column], utc=True)  # an empty frame knows no types
-    steps = pd.DataFrame(
-        {
-            "since": ordered["taken_at"].shift(),
-            "until": ordered["taken_at"],
-            "rolled_back": ordered["rolled_back"].astype("float64").diff(),
-            "deadlocks": ordered["deadlocks"].astype("float64").diff(),
-        }
-    )
-    one_count = (ordered["counted_since"] == ordered["counted_since"].shift()) & (steps["rolled_back"] >= 0)
-    steps = steps[one_count]
-    return steps.assign(hours=(steps["until"] - steps["since"]).dt.total_seconds() / 3600)
 
 
 def _rate(per_hour: float) -> str:

@@ -17,6 +17,7 @@ from ms5ops.scorecard import months
 from ms5ops.scorecard.material import Epoch, Material
 from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
 from ms5ops.scorecard.speed_answers import run_evidence
+from ms5ops.snapshots import transaction_spans
 from ms5ops.units import count_text, instant_text, milliseconds_text, percent_text
 
 DASHBOARDS_WANTED = 0.5
@@ -157,7 +158,7 @@ def judge_degradation(compared: Comparison, found: Material) -> Answer:
 def failures(found: Material) -> Answer:
     """Whether more transactions fail than before Phase 4."""
     epoch = found.epoch
-    spans = counted_spans(found.transactions)
+    spans = transaction_spans(found.transactions)
     if len(spans) and not spans["transactions"].any():
         return unmeasured("This server does not count its transactions, as the embedded one does not.")
     if epoch is None:
@@ -195,24 +196,6 @@ def failures(found: Material) -> Answer:
         trend=months.trend(_monthly_rates(spans), "Not committed of 1,000 transactions", "per 1,000",
                            more_is_better=False),
     )  # fmt: skip
-
-
-def counted_spans(transactions: pd.DataFrame) -> pd.DataFrame:
-    """What happened between neighbouring snapshots: since, until, transactions, rolled_back, deadlocks, conflicts.
-
-    Only where both counted from the same instant and nothing ran backwards: between a reset and the next snapshot
-    nothing is known.
-    """
-    columns = ["since", "until", "transactions", "rolled_back", "deadlocks", "conflicts"]
-    frame = transactions.sort_values("taken_at", ignore_index=True)
-    counters = ["committed", "rolled_back", "deadlocks", "conflicts"]
-    deltas = frame[counters].astype("float64").diff()
-    same = (frame["counted_since"] == frame["counted_since"].shift()) & (deltas >= 0).all(axis=1)
-    spans = deltas.assign(
-        since=frame["taken_at"].shift(), until=frame["taken_at"],
-        transactions=deltas["committed"] + deltas["rolled_back"],
-    )  # fmt: skip
-    return spans.loc[same, columns].reset_index(drop=True)
 
 
 def has_risen(before: pd.DataFrame, after: pd.DataFrame) -> bool:

@@ -165,7 +165,7 @@ def counted(*per_hour: int, hours_each: float = 24) -> pd.DataFrame:
         at, total = at + timedelta(hours=hours), total + int(rate * hours)
         rows.append((at, total))
     frame = pd.DataFrame(rows, columns=["taken_at", "rolled_back"])
-    return frame.assign(counted_since=NOW - 90 * DAY, deadlocks=0)
+    return frame.assign(counted_since=NOW - 90 * DAY, committed=0, deadlocks=0, conflicts=0)
 
 
 def test_rollbacks_well_over_what_is_usual() -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from ms5ops.benchmark.compare import Side, compare
 from ms5ops.errors import PrivilegeMissing
-from ms5ops.scorecard.before_after import counted_spans, dashboards_down, degradation, failures
+from ms5ops.scorecard.before_after import dashboards_down, degradation, failures
 from ms5ops.scorecard.material import epoch_of, sides_around
 from ms5ops.scorecard.records import Status
+from ms5ops.snapshots import transaction_spans
 from tests.scorecard.examples import DAY, DEPLOYED, counts, material, run, span, told
 
 BEFORE, AFTER = (run(7), run(8)), (run(10, 4.0), run(11, 5.0))
@@ -118,7 +119,7 @@ def test_failures(rolled_back: tuple[int, ...], status: Status, value: float) ->
 def test_a_reset_and_a_server_that_counts_nothing_give_no_verdict() -> None:
     whole = counts(*((at, 10_000 * place, 0) for place, at in enumerate(WEEKS)))
     whole.loc[3, "counted_since"] = DEPLOYED + timedelta(days=3)
-    assert list(counted_spans(whole)["until"]) == WEEKS[1:3]
+    assert list(transaction_spans(whole)["until"]) == WEEKS[1:3]
     given = failures(material(transactions=whole))
     assert given.status == "not measured yet"
     assert "too little of the time after" in given.reason

@@ -42,12 +42,12 @@ def obstacles(
         if not is_conversion(row) or row.operation.inverse.impossible or not is_converted(session, row):
             continue
         table = _table(row)
-        begun = under_way(session, table)
+        begun = pieces.conversion_begun(session, table)
         if begun == "plain":
             continue  # it was looked at when it began
         if _is_online(session, row, limits, embedded=embedded):
             parameters = _parameters(session, deployment, row)
-            bounds = conversion.Limits(lock_timeout_ms=limits.lock_timeout_ms, retry_budget_s=limits.retry_budget_s)
+            bounds = pieces.conversion_bounds(limits)
             try:
                 conversion.check(lambda: database, parameters, bounds, "plain", _goes_before(row, undone))
             except ConversionRefused as refused:
@@ -59,11 +59,12 @@ def obstacles(
 
 def take_back(run: Run, row: OperationRow) -> None:
     """Make a plain table of it again, or go on with that; journals it as undone."""
-    begun = under_way(run.session, _table(row))
+    begun = pieces.conversion_begun(run.session, _table(row))
     if begun == "hypertable" and is_converted(run.session, row):
         finish(run, row)
     elif begun == "hypertable":
-        pieces.abandon(run, row)
+        report, limits = pieces.conversion_report(run, row), pieces.conversion_limits(run)
+        conversion.abandon(run.open_database, _wanted(row), report, limits)
     converted = is_converted(run.session, row)
     if begun == "plain" or (converted and _is_online(run.session, row, run.limits, embedded=run.embedded)):
         _reverse(run, row)
@@ -76,19 +77,9 @@ def take_back(run: Run, row: OperationRow) -> None:
 
 def finish(run: Run, row: OperationRow) -> None:
     """Tidy up after a conversion that was cut off when its table was a hypertable already; nothing where none was."""
-    steps = row.operation.steps
-    assert steps is not None  # noqa: S101  # it is a conversion
-    if under_way(run.session, _table(row)) == "hypertable":
-        conversion.convert(run.open_database, steps.parameters, _teller(run, row), pieces.conversion_limits(run))
-
-
-def under_way(session: Session, table: str) -> str | None:
-    """Which conversion of the table was begun and is not finished: to a "hypertable", to a "plain" table, or None."""
-    if not _rows(session, pieces.FOLDER, "conversions_exist")[0]["found"]:
-        return None
-    schema, bare = split(table)
-    found = _rows(session, pieces.FOLDER, "conversion_begun", schema=schema, table=bare)[0]["direction"]
-    return None if found is None else str(found)
+    if pieces.conversion_begun(run.session, _table(row)) == "hypertable":
+        report, limits = pieces.conversion_report(run, row), pieces.conversion_limits(run)
+        conversion.convert(run.open_database, _wanted(row), report, limits)
 
 
 def _is_online(session: Session, row: OperationRow, limits: Limits, *, embedded: bool) -> bool:
@@ -128,7 +119,8 @@ def _goes_before(row: OperationRow, undone: Sequence[OperationRow]) -> Callable[
 
 def _reverse(run: Run, row: OperationRow) -> None:
     parameters = _parameters(run.session, journal.deployment(run.session, run.journal.deployment), row)
-    conversion.reverse(run.open_database, parameters, _teller(run, row), pieces.conversion_limits(run))
+    report, limits = pieces.conversion_report(run, row), pieces.conversion_limits(run)
+    conversion.reverse(run.open_database, parameters, report, limits)
     schema, bare = split(_table(row))
     kept = _rows(run.session, conversion.FOLDER, "records", schema=schema, table=bare)[0]
     kept_as = f"{kept['kept_schema']}.{kept['kept_table']}"
@@ -144,9 +136,7 @@ def _reverse(run: Run, row: OperationRow) -> None:
 
 def _parameters(session: Session, deployment: Deployment, row: OperationRow) -> dict[str, Any]:
     """Of ``conversion.reverse``: with the primary key and the nullable time column of the captured state."""
-    steps = row.operation.steps
-    assert steps is not None  # noqa: S101  # it is a conversion
-    table, column = steps.parameters["table"], steps.parameters["time_column"]
+    table, column = _table(row), _wanted(row)["time_column"]
     _, before = journal.documents(session, deployment.id)
     captured = next((one for one in (before or {}).get("tables", ()) if one["name"] == table), None)
     if captured is None:
@@ -169,13 +159,13 @@ def _shared_keys(session: Session, row: OperationRow) -> int:
     return int(session.read(filled)[0]["keys"])
 
 
-def _teller(run: Run, row: OperationRow) -> Callable[[float, str], None]:
-    return lambda fraction, message: run.tell(row, fraction, message)
+def _wanted(row: OperationRow) -> dict[str, Any]:
+    assert row.operation.steps is not None  # noqa: S101  # it is a conversion
+    return row.operation.steps.parameters
 
 
 def _table(row: OperationRow) -> str:
-    assert row.operation.steps is not None  # noqa: S101  # it is a conversion
-    return str(row.operation.steps.parameters["table"])
+    return str(_wanted(row)["table"])
 
 
 def _rows(session: Session, folder: str, query_name: str, **parameters: object) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ own. Neither is read by a rollback, which makes its copy from the table in use: 
 rows as they were when the tables were exchanged.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from ms5ops.database import Database, Session
 from ms5ops.errors import RolloutError
 from ms5ops.queries import ANY_VERSION, query
-from ms5ops.rollout import conversion, journal, lease
+from ms5ops.rollout import conversion, journal, lease, pieces
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.journal import Journal, Reader
 
@@ -90,15 +90,7 @@ def drop_kept(database: Database, kept: KeptTable, conditions: Conditions) -> No
         with lease.held(
             database, session, kept.deployment or uuid4(), conditions.who, limits, embedded=conditions.embedded
         ) as held:
-            bounds = conversion.Limits(
-                lock_timeout_ms=limits.lock_timeout_ms,
-                retry_budget_s=limits.retry_budget_s,
-                backoff_s=limits.backoff_s,
-                backoff_most_s=limits.backoff_most_s,
-                wait=conditions.stop.wait,
-                fence=held.fence,
-                stale_after_s=limits.stale_after_s,
-            )
+            bounds = replace(pieces.conversion_bounds(limits), wait=conditions.stop.wait, fence=held.fence)
             conversion.drop_old(
                 lambda: database, {"table": kept.table}, lambda _share, _text: None, bounds, kept.conversion
             )

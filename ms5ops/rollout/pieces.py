@@ -4,13 +4,16 @@ Every piece starts from what the server shows, so that a run that was paused, or
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from ms5ops.database import Session
 from ms5ops.errors import ConnectionLost, ServerError, StatementCancelled
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.rollout import conversion, journal
 from ms5ops.rollout.journal import OperationRow
+from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.outside import once
 from ms5ops.rollout.running import Run, holds, verify
 from ms5ops.rollout.sql_text import literal, name, split
@@ -109,10 +112,10 @@ def _refresh(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
 
 def _convert(run: Run, row: OperationRow, parameters: dict[str, Any]) -> None:
     """A small table under one lock, as its statements say; any other online, beside its writers."""
-    if not conversion_begun(run, parameters["table"]) and _is_small(run, parameters):
+    if conversion_begun(run.session, parameters["table"]) is None and _is_small(run, parameters):
         run.change(row, row.operation.statements_for(embedded=run.embedded), lambda: verify(run.session, row.operation))
         return
-    conversion.convert(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
+    conversion.convert(run.open_database, parameters, conversion_report(run, row), conversion_limits(run))
 
 
 def _is_small(run: Run, parameters: dict[str, Any]) -> bool:
@@ -127,39 +130,39 @@ def _is_small(run: Run, parameters: dict[str, Any]) -> bool:
     return bool(found[0]["chunks"] <= run.limits.small_table_chunks)
 
 
-def abandon(run: Run, row: OperationRow) -> None:
-    """Give an online conversion up that has not swapped yet; nothing where none is under way."""
-    assert row.operation.steps is not None  # noqa: S101  # it is a conversion
-    parameters = row.operation.steps.parameters
-    if conversion_begun(run, parameters["table"]):
-        conversion.abandon(run.open_database, parameters, _reporter(run, row), conversion_limits(run))
-
-
-def conversion_begun(run: Run, table: str) -> bool:
-    """Whether an online conversion of the table was begun, so that it must be gone on with."""
-    if not _rows(run, "conversions_exist")[0]["found"]:
-        return False
+def conversion_begun(session: Session, table: str) -> str | None:
+    """Which online conversion of the table was begun and is not finished: to a "hypertable", to a "plain" table."""
+    if not session.rows(query(FOLDER, "conversions_exist", ANY_VERSION).sql)[0]["found"]:
+        return None
     schema, bare = split(table)
-    return bool(_rows(run, "conversion_begun", schema=schema, table=bare)[0]["found"])
+    found = session.rows(query(FOLDER, "conversion_begun", ANY_VERSION).sql, {"schema": schema, "table": bare})
+    return str(found[0]["direction"]) if found else None
 
 
 def conversion_limits(run: Run) -> conversion.Limits:
     """The run's bounds, its fence and its reasons to stop, as a conversion wants them."""
-    limits = run.limits
+    return replace(
+        conversion_bounds(run.limits),
+        check=run.check,
+        fence=run.lease.fence,
+        wait=run.stop.wait,
+        free_bytes=run.free_bytes,
+    )
+
+
+def conversion_bounds(limits: Limits) -> conversion.Limits:
+    """The bounds alone, for a conversion outside a run."""
     return conversion.Limits(
         lock_timeout_ms=limits.lock_timeout_ms,
         retry_budget_s=limits.retry_budget_s,
         backoff_s=limits.backoff_s,
         backoff_most_s=limits.backoff_most_s,
-        check=run.check,
-        fence=run.lease.fence,
-        wait=run.stop.wait,
-        free_bytes=run.free_bytes,
         stale_after_s=limits.stale_after_s,
     )
 
 
-def _reporter(run: Run, row: OperationRow) -> Callable[[float, str], None]:
+def conversion_report(run: Run, row: OperationRow) -> Callable[[float, str], None]:
+    """What a conversion reports its progress to."""
     return lambda fraction, message: run.tell(row, fraction, message)
 
 

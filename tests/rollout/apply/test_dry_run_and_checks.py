@@ -1,18 +1,21 @@
 """A dry run changes nothing; checks say what they found, and never take an error for an answer."""
 
+import json
 import os
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from ms5ops.cli import app
 from ms5ops.database import Database, Target
 from ms5ops.environments import Connected
 from ms5ops.errors import BackupError
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import load_policy
-from ms5ops.rollout import backup, journal, report
+from ms5ops.rollout import backup, disk, journal, report
 from ms5ops.rollout.check import worst
 from ms5ops.rollout.dry_run import dry_run
 from ms5ops.rollout.executor import apply
@@ -63,6 +66,33 @@ def test_prechecks_without_a_server_could_not_be_made() -> None:
     checks = prechecks(connected_to(nowhere), load_policy())
     assert {one.verdict for one in checks} == {"could not check"}
     assert worst(checks) == "could not check"
+
+
+def test_each_check_fails_on_what_it_is_there_for(probe: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a database without MS5.0's tables, by a role that does not exist, with one free byte."""
+    monkeypatch.setattr(disk, "free_bytes", lambda _connected: 1)
+    connected = connected_to(probe.target, deploy_role="nobody_of_that_name")
+    checks = {one.name: one for one in prechecks(connected, load_policy())}
+    failed = {one.name: one.found for one in checks.values() if one.verdict == "failed"}
+    assert failed == {
+        "disk": "1 bytes free",
+        "privileges": "there is no role nobody_of_that_name",
+        "hypertables": "0 hypertables, 0 plain, 5 missing",
+    }
+    assert all(checks[name].advice for name in failed)
+
+
+@pytest.mark.parametrize(("state", "code"), [("legacy", 1), ("optimised", 2)])
+def test_the_exit_code_is_the_worst_verdict(
+    sandboxes: Sandboxes, monkeypatch: pytest.MonkeyPatch, state: str, code: int
+) -> None:
+    monkeypatch.setenv("MS5OPS_STATE", str(sandboxes.folder(state)))
+    found = CliRunner().invoke(app, ["check", "post", "-e", "sandbox", "--json"])
+    values = json.loads(found.stdout)
+    verdicts = {one["verdict"] for one in values["checks"]}
+    assert found.exit_code == code
+    assert values["verdict"] == {1: "failed", 2: "could not check"}[code]
+    assert values["verdict"] in verdicts
 
 
 def test_a_closed_window_fails_its_check(sandboxes: Sandboxes) -> None:

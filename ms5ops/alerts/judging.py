@@ -1,6 +1,5 @@
 """All rules over all material: what holds, and which rules could not be judged and why."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +16,7 @@ from ms5ops.control.drift import Drift
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.growth import Outlook
 from ms5ops.observe.jobs import job_state
-from ms5ops.observe.overview import Overview, Reading
-
-log = logging.getLogger(__name__)
+from ms5ops.observe.overview import Overview, Reading, reading
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,11 @@ def figures_of(material: Material) -> dict[str, Any]:
     return {**found, "table_bytes": sizes, "lag_seconds": lags, "jobs": states}
 
 
-class NotJudged(Exception):
-    """A rule cannot be judged; the message says why."""
+class NotJudged(Ms5opsError):
+    """A rule cannot be judged; ``happened`` says why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, "")
 
 
 def judge(material: Material, settings: Alerts) -> Judgement:
@@ -91,15 +91,12 @@ def judge(material: Material, settings: Alerts) -> Judgement:
     judged: set[RuleName] = set()
     reasons: dict[RuleName, str] = {}
     for name, rule, work in _rules(material, settings):
-        try:
-            found += work() if rule.enabled else ()
-        except NotJudged as reason:
-            reasons[name] = str(reason)
-        except Exception as error:  # a defect of one rule must not silence the others; its alerts stay as they are
-            log.exception("The rule %s could not be judged", name)
-            reasons[name] = f"The console has a defect here ({type(error).__name__}); its log holds the details."
-        else:
+        made = reading(work if rule.enabled else tuple)  # a defect of one rule must not silence the others
+        if made.error is None:
+            found += made.get()
             judged.add(name)
+        else:
+            reasons[name] = made.error.happened
     return Judgement(tuple(found), frozenset(judged), reasons)
 
 
@@ -152,8 +149,8 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
     ]  # fmt: skip
 
 
-def _value(reading: Reading[Any]) -> Any:
-    """The value of a section (None is one); NotJudged with its error's sentence where it could not be read."""
-    if reading.error is not None:
-        raise NotJudged(reading.error.happened)
-    return reading.value
+def _value(section: Reading[Any]) -> Any:
+    """The value of a section (None is one); its error where it could not be read."""
+    if section.error is not None:
+        raise section.error
+    return section.value

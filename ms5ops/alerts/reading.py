@@ -6,7 +6,8 @@ from typing import Any
 import pandas as pd
 
 from ms5ops.alerts.judging import Benchmarks, Material
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Run
+from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.sides import deployment_spans
 from ms5ops.benchmark.store import load_results, run_headers
 from ms5ops.benchmark.trends import trends
@@ -14,7 +15,7 @@ from ms5ops.config import SANDBOX
 from ms5ops.control import drift
 from ms5ops.control.service import Service
 from ms5ops.environments import Connected, connect, source_id
-from ms5ops.errors import ConfigError, HistoryError, Ms5opsError
+from ms5ops.errors import ConfigError, Ms5opsError
 from ms5ops.history import History
 from ms5ops.observe.growth import Outlook, outlook, settled, table_growths
 from ms5ops.observe.overview import Overview, read_all, reading
@@ -39,16 +40,15 @@ def read_material(service: Service, environment: str, history: History) -> tuple
 
 
 def _read(service: Service, connected: Connected, history: History) -> Material:
-    overview, unreachable, source = None, None, None
+    overview, unreachable = None, None
     try:
         overview = read_all(connect_server(connected.database, connected.schema))
         source = source_id(connected)
     except Ms5opsError as error:
+        if connected.name == SANDBOX:
+            return _nothing_but(error, service.now())
         unreachable = error
-        if connected.name != SANDBOX:
-            source = source_id(connected)  # an address: nothing is asked of the server
-    if source is None:
-        return _nothing_but(unreachable or HistoryError("The server could not be read.", ""), service.now())
+        source = source_id(connected)  # an address: nothing is asked of the server
     now = overview.now if overview else service.now()
     horizon = service.settings.alerts.storage.days_ahead
 
@@ -61,7 +61,7 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
         now=now,
         overview=overview,
         unreachable=unreachable,
-        outlook=reading(lambda: _outlook(overview, horizon)),
+        outlook=reading(lambda: all_tables_ahead(overview, horizon)),
         newest_snapshot=reading(lambda: _newest(history, source, connected.origin)),
         transactions=reading(lambda: _of_origin(history, "transaction_snapshots", source, connected.origin)),
         benchmarks=reading(lambda: _benchmarks(history, source, connected, reachable=overview is not None)),
@@ -70,17 +70,19 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
     )
 
 
-def _outlook(overview: Overview | None, horizon_days: int) -> Outlook:
+def all_tables_ahead(overview: Overview | None, horizon_days: int) -> Outlook:
+    """The forecast of all tables together; without their policies, which it rests on, the error that hid them."""
     if overview is None:
         return outlook((), horizon_days)
     tables = [table for table in overview.tables.get() if table.size_bytes is not None]
     chunks = overview.chunks.get()
+    has_policies = overview.server.edition != "apache"  # which has none: nothing went wrong
     growths = table_growths(
         settled(overview.growth.get(), tables, chunks, overview.now),
         tables,
         chunks,
-        compression=overview.compression.found(()),
-        retention=overview.retention.found(()),
+        compression=overview.compression.get() if has_policies else (),
+        retention=overview.retention.get() if has_policies else (),
         now=overview.now,
     )
     return outlook(growths, horizon_days)
@@ -100,7 +102,7 @@ def _of_origin(history: History, name: str, source: str, origin: str) -> pd.Data
 def _benchmarks(history: History, source: str, connected: Connected, *, reachable: bool) -> Benchmarks:
     headers = [one for one in run_headers(history, source) if one.origin == connected.origin][-MOST_RUNS:]
     results = load_results(history, [one.run_id for one in headers])
-    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    none = samples_frame({})
     runs = [Run(one, results.get(one.run_id, ()), none) for one in headers]
     deployments = deployment_spans(connected.database, source) if reachable and runs else ()
     found = trends(runs, deployments, {one.id: f"Deployment {one.number}" for one in deployments})

@@ -11,13 +11,16 @@ import pytest
 from ms5ops.alert_settings import Alerts, ErrorsRule, JobsRule, LagRule, RatioRule, RegressionRule, StorageRule
 from ms5ops.alerts import history_rules, server_rules
 from ms5ops.alerts.candidate import Candidate
+from ms5ops.alerts.reading import all_tables_ahead
 from ms5ops.benchmark.records import Run
 from ms5ops.benchmark.trends import trends
 from ms5ops.control.drift import Drift
-from ms5ops.errors import ServerUnreachable
+from ms5ops.errors import ReadTimeout, ServerUnreachable
+from ms5ops.observe.chunks import GROWTH_DTYPES
 from ms5ops.observe.growth import Outlook
 from tests.benchmark.example_runs import START, example_run
 from tests.observe.examples import DAY, HOUR, MINUTE, NOW, aggregate, compression, failed_run, job, retention, runs
+from tests.observe.test_health import overview, server
 
 NONE = runs()
 DEFAULT = Alerts()
@@ -154,6 +157,16 @@ def test_drift_since_the_last_verified_deployment() -> None:
     assert alert.value == 4
     assert "a; b; c and 1 more" in alert.sentence
     assert history_rules.drift(Drift(4, NOW, ())) == ()
+
+
+@pytest.mark.parametrize("section", ["compression", "retention"])
+def test_without_its_policies_nothing_is_forecast(section: str) -> None:
+    late = ReadTimeout("The read took too long.", "Try again.")
+    growth = pd.DataFrame(columns=list(GROWTH_DTYPES)).astype(GROWTH_DTYPES)
+    with pytest.raises(ReadTimeout):
+        all_tables_ahead(overview(growth=growth, **{section: late}), 90)
+    apache = overview(server=server(edition="apache"), growth=growth, compression=late, retention=late)
+    assert all_tables_ahead(apache, 90).stored_bytes > 0, "an edition without policies has a forecast"
 
 
 def counted(*per_hour: int, hours_each: float = 24) -> pd.DataFrame:

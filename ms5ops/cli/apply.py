@@ -11,6 +11,7 @@ from rich.table import Table
 
 from ms5ops.access import shell
 from ms5ops.cli import rollout
+from ms5ops.cli.plan import PhaseOption, PolicyOption
 from ms5ops.cli.rollout import Desk, narration
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.control import anchors, plans, worker
@@ -33,10 +34,6 @@ from ms5ops.units import duration_text, instant_text
 
 check_app = typer.Typer(help="Checks before (pre) and after (post) a deployment.", no_args_is_help=True)
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; on a protected environment it still asks.")]
-PhaseOption = Annotated[
-    list[int] | None, typer.Option("--phase", min=1, max=5, help="Only this phase (may be given several times).")
-]
-PolicyOption = Annotated[Path | None, typer.Option("--policy", help="The policy file; by default the one that comes.")]
 STYLES = {"passed": "green", "failed": "bold red", "could not check": "yellow"}
 
 
@@ -67,7 +64,11 @@ def apply(
     Exit code 0: done. 1: stopped at a failing operation or a failing check. 2: not begun. 130: paused by Ctrl-C.
     """
     if resume:
-        _resume(rollout.open_desk("apply", environment, policy), outside_window, as_json)
+        if plan_file or plan_id or phase or dry_run or no_backup:
+            raise RolloutError(
+                "--resume goes on with what was begun.", "Leave --plan, --plan-id, --phase, --dry-run, --no-backup out."
+            )
+        _resume(rollout.open_desk("apply", environment, policy), policy, confirm, outside_window, as_json)
         return
     if plan_id and (plan_file or policy or phase):
         raise RolloutError("--plan-id names a whole plan.", "Leave --plan, --policy and --phase out.")
@@ -95,27 +96,27 @@ def apply(
     _refuse_unapproved(desk, kept, outside_window)
     rollout.confirm(site.connected, f"Apply {len(plan.operations)} operations", yes, confirm)
     named = {"plan": kept.name if kept else plan.state_hash, "outside_window": outside_window, "no_backup": no_backup}
-    desk.record("apply", "begun", **named)
-    note = reasons(
-        plan=f"{kept.number} of {kept.author}" if kept else None,
-        no_backup=no_backup,
-        outside_window=outside_window,
-        backup=desk.back_up(no_backup),
-    )
-    outcome = desk.supervised(
-        len(plan.operations) + len(plan.advice),
-        lambda conditions: executor.apply(
-            site.write,
-            plan,
-            conditions,
-            server_versions=site.versions,
-            before_state=plan.to_json()["state"],
-            note=note,
-            confirm_fresh=lambda: check_fresh(plan, site.state()),
-        ),
-        outside_window=outside_window,
-    )
-    _finish(desk, outcome, before, as_json)
+    with desk.begun("apply", **named):
+        note = reasons(
+            plan=f"{kept.number} of {kept.author}" if kept else None,
+            no_backup=no_backup,
+            outside_window=outside_window,
+            backup=desk.back_up(no_backup),
+        )
+        outcome = desk.supervised(
+            len(plan.operations) + len(plan.advice),
+            lambda conditions: executor.apply(
+                site.write,
+                plan,
+                conditions,
+                server_versions=site.versions,
+                before_state=plan.to_json()["state"],
+                note=note,
+                confirm_fresh=lambda: check_fresh(plan, site.state()),
+            ),
+            outside_window=outside_window,
+        )
+        _finish(desk, outcome, before, as_json)
 
 
 def _kept(wanted: str, environment: str | None) -> tuple[KeptPlan, Plan, str]:
@@ -140,16 +141,21 @@ def _refuse_unapproved(desk: Desk, kept: KeptPlan | None, outside_window: str | 
     desk.service.refuse_closed(desk.actor, "apply", desk.connected, asked, outside_window)
 
 
-def _resume(desk: Desk, outside_window: str | None, as_json: bool) -> None:
+def _resume(desk: Desk, policy: Path | None, confirm: str | None, outside_window: str | None, as_json: bool) -> None:
     found = journal.deployment(desk.site.write)
+    if policy is None:
+        desk.take_policy_of(found)
+    desk.service.refuse_closed(desk.actor, "apply", desk.connected, None, outside_window)
+    # Only a protected environment asks: it was agreed to where this was begun.
+    rollout.confirm(desk.connected, f"Go on with {found.name}", True, confirm)
     note = reasons(outside_window=outside_window)
-    desk.record("apply", "begun", resume=found.number, outside_window=outside_window)
-    outcome = desk.supervised(
-        found.operations,
-        lambda conditions: executor.resume(desk.site.write, conditions, found, note),
-        outside_window=outside_window,
-    )
-    _finish(desk, outcome, (), as_json)
+    with desk.begun("apply", resume=found.number, outside_window=outside_window):
+        outcome = desk.supervised(
+            found.operations,
+            lambda conditions: executor.resume(desk.site.write, conditions, found, note),
+            outside_window=outside_window,
+        )
+        _finish(desk, outcome, (), as_json)
 
 
 def rollback(
@@ -183,7 +189,7 @@ def rollback(
     site = desk.site
     found = journal.deployment(site.write, wanted)
     if policy is None:
-        site.policy, desk.policy_text = desk.service.policy_of(site.connected.name, str(found.id))
+        desk.take_policy_of(found)
     conditions = site.conditions(outside_window)
     way = find_way(site.write, found, conditions, phases=phase, conversions=conversions)
     rollout.show_way(way)
@@ -193,23 +199,23 @@ def rollback(
     asked = desk.service.asked_back(way, desk.actor)
     desk.service.refuse_closed(desk.actor, "roll back", site.connected, asked, outside_window)
     rollout.confirm(site.connected, f"Take back {len(way.undone)} operations of {found.name}", yes, confirm)
-    desk.record("roll back", "begun", deployment=found.number, phases=phase, outside_window=outside_window)
-    outcome = desk.supervised(
-        len(way.undone),
-        lambda conditions: undoing.rollback(
-            site.write,
-            found,
-            conditions,
-            phases=phase,
-            conversions=conversions,
-            accept_loss=accept_loss,
-            force=force,
-            compare=site.compare,
-            note=reasons(outside_window=outside_window),
-        ),
-        outside_window=outside_window,
-    )
-    _finish(desk, outcome, None, as_json)
+    with desk.begun("roll back", deployment=found.number, phases=phase, outside_window=outside_window):
+        outcome = desk.supervised(
+            len(way.undone),
+            lambda conditions: undoing.rollback(
+                site.write,
+                found,
+                conditions,
+                phases=phase,
+                conversions=conversions,
+                accept_loss=accept_loss,
+                force=force,
+                compare=site.compare,
+                note=reasons(outside_window=outside_window),
+            ),
+            outside_window=outside_window,
+        )
+        _finish(desk, outcome, (), as_json)
 
 
 @check_app.command("pre")
@@ -235,6 +241,8 @@ def deployments(
     as_json: JsonOption = False,
 ) -> None:
     """List what was applied: status, who, when; or ask a running one to stop."""
+    if pause and cancel:
+        raise RolloutError("--pause and --cancel were both given.", "Give one of them.")
     if pause or cancel:
         _ask(environment, str(pause or cancel), "cancel" if cancel else "pause")
         return
@@ -267,10 +275,10 @@ def _ask(environment: str | None, wanted: str, kind: RequestKind) -> None:
     narration.print(f"Deployment {wanted} {happened}.")
 
 
-def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...] | None, as_json: bool) -> None:
+def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...], as_json: bool) -> None:
     """Check, write the report, say how it ended, and exit with the code for it."""
     (status, reason), after, files = worker.conclude(
-        desk.service, desk.site, outcome, policy_text=desk.policy_text, before=before or ()
+        desk.service, desk.site, outcome, policy_text=desk.policy_text, before=before
     )
     if after:
         _show_checks(narration, after)
@@ -284,7 +292,7 @@ def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...] | None, as_j
         how=f"{status}. {reason}".strip(),
     )
     if as_json:
-        checks = {"before": as_plain(before or ()), "after": as_plain(after)}
+        checks = {"before": as_plain(before), "after": as_plain(after)}
         typer.echo(json.dumps({**as_plain(outcome), "report": list(map(str, files)), "checks": checks}, default=str))
     rollout.show_outcome(outcome, files)
     if outcome.status in ("paused", "cancelled"):

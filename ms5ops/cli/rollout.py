@@ -1,7 +1,8 @@
 """What the commands that change a database share: whom to connect as, what to show and ask, and Ctrl-C."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,13 @@ from ms5ops.control.service import Service
 from ms5ops.control.site import Site
 from ms5ops.control.supervision import supervised
 from ms5ops.environments import Connected, connect
-from ms5ops.errors import RolloutError
+from ms5ops.errors import Ms5opsError, RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet, load_policy
 from ms5ops.rollout import running as at_work
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.journal import Deployment
 from ms5ops.rollout.plan import Plan
 from ms5ops.rollout.way import Way
 from ms5ops.units import bytes_text, duration_text
@@ -67,6 +69,20 @@ class Desk:
     def record(self, action: Action, outcome: audit.Outcome, **details: Any) -> None:
         """Write down what is done here."""
         audit.record(self.actor, action, self.connected.name, outcome, details)
+
+    @contextmanager
+    def begun(self, action: Action, **details: Any) -> Iterator[None]:
+        """Write down that the work of the block begins, and where it could not be done, why; its outcome is its own."""
+        self.record(action, "begun", **details)
+        try:
+            yield
+        except Ms5opsError as error:
+            self.record(action, "failed", **details, reason=error.happened)
+            raise
+
+    def take_policy_of(self, deployment: Deployment) -> None:
+        """Work with the policy set that a deployment was made from, where that is known here."""
+        self.site.policy, self.policy_text = self.service.policy_of(self.connected.name, str(deployment.id))
 
     def _on_signal(self) -> None:
         self.interrupted = True

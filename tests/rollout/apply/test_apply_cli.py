@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -26,6 +27,7 @@ from ms5ops.database import Database, Target
 from ms5ops.rollout import conversion, journal
 from ms5ops.sandbox import fill, process
 from tests.conftest import Sandboxes
+from tests.rollout.apply.handmade import VERSIONS, Plan
 
 pytestmark = [pytest.mark.xdist_group("applying-cli"), pytest.mark.timeout(300)]
 
@@ -149,6 +151,35 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: 
     database = Database(target)
     events = journal.events(database, journal.deployment(database).id)
     assert "no backup: sandbox. outside window: a test." in events[0].message
+
+
+def test_going_on_takes_what_a_fresh_apply_takes_and_its_end_is_recorded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(write_plant(folder), "write")
+    database.execute("DROP SCHEMA IF EXISTS ms5ops CASCADE")
+    with database.session() as session:
+        journal.prepare(session)
+        who, begun = journal.Who.here("author"), uuid4()
+        journal.begin(session, Plan(()), who, identity=begun, environment="plant", server_versions=VERSIONS)
+        journal.Journal(session, begun, who).status("cancelled", finished=True)
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+    window, named = ("--outside-window", "a test"), ("--confirm", "plant")
+    for words, said in (
+        (("--dry-run",), "goes on with what was begun"),
+        (named, "Maintenance window"),
+        (window, "nobody is here to type its name"),
+        ((*window, "--confirm", "plan"), "is not the environment's name"),
+        ((*window, *named), "there is nothing to go on with"),
+    ):
+        assert said in str(CliRunner().invoke(app, ["apply", "--resume", "-e", "plant", *words]).exception), words
+    end, start = audit.entries(limit=2)
+    assert (start.outcome, end.outcome, end.action) == ("begun", "failed", "apply")
+    assert "nothing to go on with" in end.details["reason"]
+    both = CliRunner().invoke(app, ["deployments", "-e", "plant", "--pause", "1", "--cancel", "2"])
+    assert "were both given" in str(both.exception)
+    database.execute("DROP SCHEMA ms5ops CASCADE")
 
 
 def test_a_saved_plan_is_refused_once_the_database_has_changed(legacy: Path) -> None:

@@ -11,7 +11,8 @@ from ms5ops.access.manage import read_audit
 from ms5ops.access.roles import Actor, may
 from ms5ops.alerts.store import alert_store, events
 from ms5ops.benchmark.compare import Comparison, Side, compare
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Run, RunHeader
+from ms5ops.benchmark.records import Run, RunHeader
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan, select
 from ms5ops.benchmark.sides import deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
@@ -203,5 +204,5 @@ def _benchmarks(
 
 def _without_samples(history: History, headers: Sequence[RunHeader]) -> list[Run]:
     results = load_results(history, [one.run_id for one in headers])
-    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    none = samples_frame({})
     return [Run(one, results.get(one.run_id, ()), none) for one in headers]

@@ -9,7 +9,8 @@ import pandas as pd
 
 from ms5ops.alerts.delivery import last_test_delivery
 from ms5ops.benchmark.compare import Comparison, Side, compare
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Run
+from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan
 from ms5ops.benchmark.sides import deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
@@ -52,7 +53,7 @@ def read_scorecard(
         spans = spans if spans.error is not None else replace(spans, value=spans_as_of(spans.found(()), until))
     headers = [one for one in run_headers(history, source) if until is None or one.started_at < until]
     results = load_results(history, [one.run_id for one in headers])
-    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    none = samples_frame({})
     runs = tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
     stored = history.read_together(
         {name: {"source": source} for name in ("storage_snapshots", "transaction_snapshots")}

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pandas as pd
 
 from ms5ops.alert_settings import BacklogRule, JobsRule, LagRule, RatioRule, RetentionRule, StorageRule
-from ms5ops.alerts.candidate import Candidate
+from ms5ops.alerts.candidate import Candidate, Severity
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.compression import TableCompression
@@ -159,8 +159,7 @@ def retention(
             subject=short(one.table),
             severity="warning",
             sentence=f"The retention job of {short(one.table)} is paused: nothing deletes its old rows.",
-            next_step=f"Switch it on again where that was not on purpose: SELECT alter_job({one.job_id}, "
-            "scheduled => true).",
+            next_step=_switch_on(one.job_id),
             page="jobs",
         )
         for one in policies
@@ -216,12 +215,12 @@ def storage(size_bytes: int, ahead: Outlook, rule: StorageRule) -> tuple[Candida
     )  # fmt: skip
 
 
-def _storage(severity: str, sentence: str, value: float, limit: float) -> Candidate:
+def _storage(severity: Severity, sentence: str, value: float, limit: float) -> Candidate:
     return Candidate(
         key="storage.limit",
         rule="storage",
         subject="Database size",
-        severity="critical" if severity == "critical" else "warning",
+        severity=severity,
         sentence=sentence,
         next_step="Compress earlier, keep raw rows for less long, or make room (Storage shows what takes it).",
         page="storage",
@@ -280,10 +279,13 @@ def _paused(job: Job) -> Candidate:
         subject=_name(job),
         severity="warning",
         sentence=f"Job {job.job_id} ({job.name}) is paused: it never runs by itself.",
-        next_step=f"Switch it on again where that was not on purpose: SELECT alter_job({job.job_id}, "
-        "scheduled => true).",
+        next_step=_switch_on(job.job_id),
         page="jobs",
     )
+
+
+def _switch_on(job_id: int) -> str:
+    return f"Switch it on again where that was not on purpose: SELECT alter_job({job_id}, scheduled => true)."
 
 
 def _kept_too_long(one: TableRetention, rule: RetentionRule) -> Candidate:

@@ -57,13 +57,16 @@ class Board:
     @property
     def loud(self) -> tuple[Alert, ...]:
         """Those that nobody has accepted or muted, the gravest and oldest first."""
-        found = [one for one in self.alerts if one.status == "open" and self.mute_of(one) is None]
+        found = filter(self._is_loud, self.alerts)
         return tuple(sorted(found, key=lambda one: (one.severity != "critical", one.since)))
 
     @property
     def quiet(self) -> tuple[Alert, ...]:
         """The others."""
-        return tuple(one for one in self.alerts if one not in self.loud)
+        return tuple(one for one in self.alerts if not self._is_loud(one))
+
+    def _is_loud(self, alert: Alert) -> bool:
+        return alert.status == "open" and self.mute_of(alert) is None
 
 
 def board(environment: str) -> Board:

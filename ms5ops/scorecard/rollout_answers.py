@@ -10,7 +10,7 @@ from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
 from ms5ops.units import duration_text, instant_text
 
 ALERT_TEST_EVERY = timedelta(days=30)
-"""Issue of the scorecard: "configured and functioning" means that a test alert was delivered within 30 days."""
+"""Own choice: alerts are "configured and functioning" (spec) while a test alert was delivered within so long."""
 
 
 def steps(found: Material) -> Answer:

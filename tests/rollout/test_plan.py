@@ -89,6 +89,11 @@ def test_each_operation_carries_all_that_an_executor_needs(legacy: State, hypert
         assert (one.destroys is not None) is ("retention_policy" in one.key)
         assert risk(one).startswith("high") is (one.destroys is not None)
         assert one.steps is None or one.kind in ("convert", "compress_chunks", "refresh")
+        if one.kind in ("convert", "create_index", "add_job"):
+            assert (one.estimate.seconds or 0) > 0, one.key
+            assert one.estimate.basis
+        if one.kind == "convert":
+            assert one.estimate.extra_bytes == one.before["size_bytes"] > 0
 
 
 def test_requirements_are_met_in_order_and_nothing_is_dropped_before_it_is_aggregated(legacy: State) -> None:

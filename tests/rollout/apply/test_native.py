@@ -16,6 +16,8 @@ from ms5ops.rollout.executor import apply, resume
 from ms5ops.rollout.rollback import rollback
 from ms5ops.rollout.running import Progress, Stop
 from tests.rollout.apply.handmade import (
+    ENABLE,
+    POLICY,
     QUICK,
     RESET,
     VERSIONS,
@@ -64,6 +66,24 @@ def test_all_is_applied_and_taken_back(server: Database) -> None:
     outcome = rollback(server, journal.deployment(server), on_server())
     assert outcome.status == "rolled back", outcome.reason
     assert catalogue(server) == before
+
+
+def test_background_workers_run_the_policy_that_was_applied(server: Database) -> None:
+    """By themselves: nothing here calls the job, nor compresses the chunks that it is for."""
+    assert apply(server, Plan((ENABLE, POLICY)), on_server(), server_versions=VERSIONS).status == "done"
+    runs = (
+        "SELECT last_run_status, total_successes FROM timescaledb_information.job_stats s"
+        " JOIN timescaledb_information.jobs j USING (job_id) WHERE j.proc_name = 'policy_compression'"
+    )
+    compressed = (
+        "SELECT count(*) AS n FROM timescaledb_information.chunks WHERE hypertable_schema = 'probe' AND is_compressed"
+    )
+    deadline = time.monotonic() + 60
+    while not any(one["total_successes"] for one in server.rows(runs)):
+        assert time.monotonic() < deadline, server.rows(runs)
+        time.sleep(0.1)
+    assert server.row(compressed)["n"] >= 4
+    assert server.rows(runs) == [{"last_run_status": "Success", "total_successes": 1}]
 
 
 @pytest.mark.parametrize("key", ["02.policy", "02.backlog", "04.idx_b", "05.refresh"])

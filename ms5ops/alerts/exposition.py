@@ -47,14 +47,20 @@ class _Kept(Collector):
         yield from self._alerts()
         found = evaluations(self.store)
         at = _gauge("ms5ops_evaluated_timestamp_seconds", "When the alert rules were last evaluated.", ["environment"])
+        origin = _gauge(
+            "ms5ops_environment_info", "1; origin says whether its figures are measured or simulated.",
+            ["environment", "origin"],
+        )  # fmt: skip
         judged = _gauge(
             "ms5ops_rule_judged", "0 for rules that the last evaluation could not judge.", ["environment", "rule"]
         )
         for one in found.values():
             at.add_metric([one.environment], one.at.timestamp())
+            origin.add_metric([one.environment, one.origin], 1)
             for rule in one.not_judged:
                 judged.add_metric([one.environment, rule], 0)
         yield at
+        yield origin
         yield judged
         yield from _figures(list(found.values()))
         delivered = _gauge("ms5ops_delivered_timestamp_seconds", "When a message was last delivered.", ["channel"])

@@ -69,6 +69,8 @@ def test_watching_the_engine_fires_and_clears(on_engine: Store, receiver: Receiv
     assert {one.labels["state"] for one in families["ms5ops_job_state"].samples} <= {"ok", "running", "new", "overdue",
         "never ran", "failing", "paused"}  # fmt: skip
     assert families["ms5ops_collected_timestamp_seconds"].samples
+    (about,) = families["ms5ops_environment_info"].samples
+    assert about.labels == {"environment": "sandbox", "origin": "simulated"}
 
 
 def test_a_server_that_is_not_there_is_an_alert_and_the_other_rules_wait(kept: Store) -> None:

@@ -37,6 +37,13 @@ class Account:
     one_time_ends: datetime | None
     vouched_until: datetime | None
 
+    @property
+    def state(self) -> str:
+        """How it stands, in words."""
+        if self.is_disabled:
+            return "disabled"
+        return "one-time password" if self.must_change else "in use"
+
     def actor(self) -> Actor | None:
         """Whom it makes; None where the account is disabled, has no role, or first needs a password of its own."""
         if self.is_disabled or self.must_change or self.role is None:

@@ -66,7 +66,8 @@ class Store:
             try:
                 yield lambda name, /, **parameters: self._run(connection, name, parameters)
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk has SQLite roll back by itself
+                    connection.execute("ROLLBACK")
                 raise
             connection.execute("COMMIT")
 

@@ -39,7 +39,7 @@ def show(as_json: JsonOption = False) -> None:
     table = Table("Name", "Provider", "Role", "State", "Last sign-in", box=None)
     for account in found:
         table.add_row(
-            escape(account.name), account.provider, account.role or "none", state_text(account),
+            escape(account.name), account.provider, account.role or "none", account.state,
             units.instant_text(account.last_sign_in),
         )  # fmt: skip
     Console(highlight=False).print(
@@ -85,13 +85,6 @@ def first_admin() -> None:
     narration.print("It is shown only now. For another one: python -m ms5ops account reset admin")
 
 
-def state_text(account: Account) -> str:
-    """How an account stands, in words."""
-    if account.is_disabled:
-        return "disabled"
-    return "one-time password" if account.must_change else "in use"
-
-
 def _show_password(password: str, name: str) -> None:
     narration.print(f"One-time password of {escape(name)}, good for {accounts.ONE_TIME_LASTS.days} days:")
     typer.echo(password)
@@ -102,7 +95,7 @@ def _plain(account: Account) -> dict[str, object]:
         "name": account.name,
         "provider": account.provider,
         "role": account.role,
-        "state": state_text(account),
+        "state": account.state,
         "created_at": account.created_at.isoformat(),
         "last_sign_in": account.last_sign_in.isoformat() if account.last_sign_in else None,
     }

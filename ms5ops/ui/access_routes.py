@@ -7,6 +7,7 @@ of this console: its Origin must be the host that it was sent to.
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import parse_qs, quote, urlsplit
@@ -26,6 +27,7 @@ from ms5ops.errors import AccountError, Ms5opsError
 from ms5ops.ui import providers
 
 log = logging.getLogger(__name__)
+Handler = Callable[[Request], Awaitable[Response]]
 
 SESSION, DEVICE = "ms5ops_session", "ms5ops_device"
 SECURE_SESSION = f"__Host-{SESSION}"
@@ -171,9 +173,21 @@ async def password(request: Request) -> Response:
 def routes() -> list[Route]:
     """The three forms, under the console's base path."""
     return [
-        Route(f"{base_path()}/access/{name}", handler, methods=["GET", "POST"])
+        Route(f"{base_path()}/access/{name}", _answered(handler), methods=["GET", "POST"])
         for name, handler in (("sign-in", sign_in), ("sign-out", sign_out), ("password", password))
     ]
+
+
+def _answered(handler: Handler) -> Handler:
+    """The handler; where not even its form can be made (the accounts cannot be read), that is said in its place."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Ms5opsError as error:
+            return _page("Sign in", "This cannot be done now.", own_path(""), error)
+
+    return answer
 
 
 async def _sign_in_form(next_path: str, error: Ms5opsError | None = None, name: str = "") -> Response:

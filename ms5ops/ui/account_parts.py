@@ -61,7 +61,7 @@ def table(actor: Actor) -> None:
             {
                 "name": one.name,
                 "role": one.role or "none",
-                "state": state_text(one),
+                "state": one.state,
                 "provider": "password" if one.provider == LOCAL else "identity provider",
                 "last_sign_in": one.last_sign_in,
                 "created_at": one.created_at,
@@ -101,13 +101,6 @@ def roles() -> None:
         key="roles",
         height=35 * (len(frame) + 1) + 3,  # all of it: a table that scrolls hides what an admin may
     )
-
-
-def state_text(account: Account) -> str:
-    """How an account stands, in words."""
-    if account.is_disabled:
-        return "disabled"
-    return "one-time password" if account.must_change else "in use"
 
 
 def _change_role(actor: Actor, chosen: Account) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import unicodedata
+from contextlib import closing
 
 import pytest
 from argon2 import PasswordHasher
@@ -228,3 +229,12 @@ def test_every_query_of_the_store_runs_and_has_its_columns(kept: Store) -> None:
             read = connection.execute(query.sql, parameters).description
             assert [column[0] for column in read] == list(query.columns), query.name
     connection.close()
+
+
+def test_why_a_transaction_was_given_up_is_told_where_the_store_has_already_undone_it(kept: Store) -> None:
+    with_account("alice", "viewer")
+    with closing(sqlite3.connect(kept.file)) as connection:
+        connection.execute("CREATE TRIGGER full BEFORE INSERT ON account BEGIN SELECT RAISE(ROLLBACK, 'no room'); END")
+    with pytest.raises(StoreError, match="no room"):
+        accounts.add("bob", "viewer")
+    assert [one.name for one in accounts.every()] == ["alice"]

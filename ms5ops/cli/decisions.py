@@ -13,10 +13,10 @@ from rich.table import Table
 
 from ms5ops.access import shell
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.config import SANDBOX
 from ms5ops.control import approvals, plans, policy_sets
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.service import Service
-from ms5ops.environments import connect
 from ms5ops.errors import ConfigError
 from ms5ops.units import count_text, instant_text
 
@@ -64,12 +64,7 @@ def save_policy(
 ) -> None:
     """Check a policy file and keep it as the next version."""
     service = Service.here()
-    try:
-        if file.stat().st_size > policy_sets.MOST_BYTES:
-            raise ConfigError(f"{file} is far larger than a policy set.", "Give a policy file.")
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} cannot be read as text.", "Check the path, and that it is UTF-8.") from error
+    text = _policy_text(file)
     if based_on is None:
         based_on = policy_sets.in_force(service.store, service.settings.chosen(environment)).number
     number = service.save_policy(shell.actor(), environment, text, comment, based_on)
@@ -111,7 +106,7 @@ def list_plans(  # noqa: PLR0917 - the command's options
     service = Service.here()
     name = service.settings.chosen(environment)
     if save:
-        text = None if policy is None else policy.read_text(encoding="utf-8-sig")
+        text = None if policy is None else _policy_text(policy)
         kept = service.keep_plan(shell.actor(), environment, phases=phase or (), comment=comment, policy_text=text)
         typer.echo(json.dumps(_plain(service, kept), default=str) if as_json else f"Kept as plan {kept.number}.")
         return
@@ -144,11 +139,20 @@ def approve(
     typer.echo(f"{kept.name.capitalize()} is approved for {service.settings.access.approval_hours} hours.")
 
 
+def _policy_text(file: Path) -> str:
+    """The text of a policy file; ConfigError where it cannot be read, or is far too large to be one."""
+    try:
+        if file.stat().st_size > policy_sets.MOST_BYTES:
+            raise ConfigError(f"{file} is far larger than a policy set.", "Give a policy file.")
+        return file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read as text.", "Check the path, and that it is UTF-8.") from error
+
+
 def _approval_text(service: Service, kept: KeptPlan) -> str:
-    connected = connect(service.settings, kept.environment)
+    protected = kept.environment != SANDBOX and service.settings.environment(kept.environment).protected
     standing = approvals.approvals(service.store, kept.subject)
-    asked = service.asked(kept)
-    return approvals.approval_gate(asked, standing, protected=connected.protected, now=service.now()).text
+    return approvals.approval_gate(service.asked(kept), standing, protected=protected, now=service.now()).text
 
 
 def _plain(service: Service, kept: KeptPlan) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from ms5ops import units
 from ms5ops.cli.rollout import open_reading, policy_for
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.config import SANDBOX, MaintenanceWindow, Settings
+from ms5ops.control import policy_sets
 from ms5ops.control.service import Service
 from ms5ops.environments import connect
 from ms5ops.errors import SandboxError, ServerUnreachable
 from ms5ops.observe.overview import read_all
 from ms5ops.observe.server import connect_server
-from ms5ops.policy.document import DEFAULT_FILE
 from ms5ops.policy.lint import LintFinding, Measured, lint
 from ms5ops.rollout.measure import measure
 from ms5ops.rollout.operation import PHASES, Phase
@@ -84,7 +84,7 @@ def lint_policy(
     found = lint(wanted, measured)
     if as_json:
         about = {
-            "policy": str(policy or DEFAULT_FILE),
+            "policy": str(policy) if policy else policy_sets.in_force(service.store, name).name,
             "environment": None if measured is None else name,
             "not_measured": missing,
         }

@@ -12,12 +12,11 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from ms5ops.access.roles import Actor
-from ms5ops.control.store import ControlError, Row, Store, written
+from ms5ops.control.store import Row, Store, checked_comment, written
 from ms5ops.errors import NotAllowed
 from ms5ops.rollout.way import Way
 from ms5ops.units import duration_text, instant_text
 
-LONGEST_COMMENT = 2_000
 Fact = Literal["met", "waived", "not met"]
 
 
@@ -67,12 +66,11 @@ def approve(
 ) -> Approval:
     """Keep an approval; NotAllowed where it is the author's own, ControlError where the comment is too long."""
     refuse_author(asked, approver)
-    if len(comment) > LONGEST_COMMENT:
-        raise ControlError(f"The comment has {len(comment):,} characters.", f"Keep it under {LONGEST_COMMENT:,}.")
+    comment = checked_comment(comment)
     store.change(
         "add_approval",
         subject=asked.subject, hash=asked.hash, approver=approver.name, provider=approver.provider,
-        comment=comment.strip(), approved_at=written(now), expires_at=written(now + valid_for),
+        comment=comment, approved_at=written(now), expires_at=written(now + valid_for),
     )  # fmt: skip
     return approvals(store, asked.subject)[0]
 

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import uuid4
 
 from ms5ops.access.roles import Actor
-from ms5ops.control.store import ControlError, Row, Store, read, written
+from ms5ops.control.store import ControlError, Row, Store, checked_comment, read, written
 from ms5ops.rollout import journal
 from ms5ops.rollout.dry_run import DryRun
 from ms5ops.rollout.plan import Plan
-
-LONGEST_COMMENT = 2_000
 
 
 @dataclass(frozen=True)
@@ -75,13 +73,12 @@ def keep(
     """Keep a plan as it is; ControlError where it is empty or its comment too long."""
     if plan.is_empty:
         raise ControlError("There is nothing to do, so there is no plan to keep.", "Change the policy set first.")
-    if len(comment) > LONGEST_COMMENT:
-        raise ControlError(f"The comment has {len(comment):,} characters.", f"Keep it under {LONGEST_COMMENT:,}.")
+    comment = checked_comment(comment)
     document = plan.to_json()
     identity = str(uuid4())
     store.change(
         "add_plan",
-        id=identity, environment=environment, author=author.name, provider=author.provider, comment=comment.strip(),
+        id=identity, environment=environment, author=author.name, provider=author.provider, comment=comment,
         created_at=written(now), policy_version=policy_version, policy_text=policy_text,
         plan_hash=journal.plan_hash(document), state_hash=plan.state_hash, operations=len(plan.operations),
         document=json.dumps(document),

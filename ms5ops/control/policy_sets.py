@@ -13,7 +13,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from ms5ops import paths, strict
-from ms5ops.control.store import ControlError, Store, read, written
+from ms5ops.control.store import ControlError, Store, checked_comment, read, written
 from ms5ops.errors import ConfigError
 from ms5ops.policy.document import DEFAULT_FILE, PolicySet, policy_hash
 from ms5ops.policy.intervals import interval_sql
@@ -23,7 +23,6 @@ MOST_BYTES = 256 * 1024
 """Own choice: the default has 16 kB. Reading TOML takes time by the square of what is hostile in it."""
 LONGEST_LINE = 2_000
 """Own choice, in characters: a key of a hundred thousand parts keeps Python's reader busy for minutes."""
-LONGEST_COMMENT = 2_000
 INTENDED = ("validation-criteria",)
 """Rules whose errors are shown and do not keep a set from being saved: a table that is switched off is missing from the
 checks after a deployment, and was meant to be."""
@@ -141,14 +140,12 @@ def save(
     """Keep a policy set as the next version; its number.
 
     ConfigError where it is none, is unchanged, has no comment, or lint finds an error in it (it would fail on the
-    server or destroy data).
+    server or destroy data); ControlError where the comment is too long.
     """
     policy = parse(text)
-    comment = comment.strip()
+    comment = checked_comment(comment)
     if not comment:
         raise ConfigError("A policy set is kept with a comment: what was changed, and why.", "Write one.")
-    if len(comment) > LONGEST_COMMENT:
-        raise ConfigError(f"The comment has {len(comment):,} characters.", f"Keep it under {LONGEST_COMMENT:,}.")
     if not compare(parse(text_of(store, based_on)), policy):
         raise ConfigError("Nothing differs from the policy set that it is based on.", "Change something first.")
     refuse_errors(lint(policy, measured))

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 from uuid import uuid4
 
 from ms5ops import paths
@@ -24,7 +24,6 @@ from ms5ops.access.roles import Action, Actor
 from ms5ops.control.store import ControlError, Row, Store, read, written
 
 Kind = Literal["dry run", "apply", "resume", "rollback", "benchmark"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 ACTIONS: dict[Kind, Action] = {
     "dry run": "dry run",
     "apply": "apply",
@@ -156,7 +155,7 @@ def is_alive(identity: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        fcntl.flock(probe, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: two who ask at once are no process at work
     except BlockingIOError:
         return True
     else:

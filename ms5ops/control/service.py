@@ -66,10 +66,6 @@ class Service:
         """The state of a database now, as the reading role sees it."""
         return read_state(connect_server(connected.database, connected.schema), policy, connected.deploy_role)
 
-    def plan_now(self, connected: Connected, policy: PolicySet, phases: Collection[int] = ()) -> Plan:
-        """The plan from the state now; anybody who may read may see it."""
-        return make_plan(self.state(connected, policy), policy, phases or None)  # type: ignore[arg-type]  # 1 to 5
-
     def keep_plan(
         self,
         actor: Actor | None,
@@ -89,7 +85,11 @@ class Service:
         connected = connect(self.settings, environment)
         chosen = policy_sets.in_force(self.store, connected.name)
         text = chosen.text if policy_text is None else policy_text
-        plan = self.plan_now(connected, policy_sets.parse(text), phases)
+        policy = policy_sets.parse(text)
+        try:
+            plan = make_plan(self.state(connected, policy), policy, phases or None)  # type: ignore[arg-type]  # 1 to 5
+        finally:
+            connected.database.close()
         if shown is not None and shown != plan.state_hash:
             raise ControlError("The database has changed since the plan was shown.", "Look at the new plan first.")
         with recorded(author, "dry run", connected.name, {"what": "keep a plan", "comment": comment}):
@@ -138,14 +138,14 @@ class Service:
         who = (actor.name, actor.provider) if actor else ("", "")
         return Asked(name, subject, approvals.way_hash(way), *who)
 
-    def changes_since(self, kept: KeptPlan, state: State | None = None) -> list[str]:
-        """What differs between the database (``state``, or as read now) and the state that a plan was made from."""
+    def changes_since(self, kept: KeptPlan) -> list[str]:
+        """What differs between the database as read now and the state that a plan was made from."""
         plan, text = plans.documents(self.store, kept)
-        if state is None:
-            state = self.state(connect(self.settings, kept.environment), policy_sets.parse(text))
-        if plan.database != state.database_name:
-            return [f"it was made for the database {plan.database}"]
-        return [] if state_hash(state) == plan.state_hash else differences(plan.state, state, CHANGES_NAMED)
+        connected = connect(self.settings, kept.environment)
+        try:
+            return changes(plan, self.state(connected, policy_sets.parse(text)))
+        finally:
+            connected.database.close()
 
     # What a change has to pass --------------------------------------------------------------------------------
 
@@ -285,6 +285,13 @@ class Service:
         except NotAllowed as error:
             audit.record(approver, "approve", environment, "refused", {"what": asked.name, "reason": error.happened})
             raise
+
+
+def changes(plan: Plan, now: State) -> list[str]:
+    """What differs between a state and the one that a plan was made from, in words; nothing: the plan still fits."""
+    if plan.database != now.database_name:
+        return [f"it was made for the database {plan.database}"]
+    return [] if state_hash(now) == plan.state_hash else differences(plan.state, now, CHANGES_NAMED)
 
 
 def _refuse_untyped(who: Actor, action: Action, environment: str, typed: str | None) -> None:

@@ -6,7 +6,9 @@ from ms5ops import paths
 from ms5ops.access.store import Row, Store
 from ms5ops.errors import Ms5opsError
 
-__all__ = ["ControlError", "Row", "Store", "control_store", "read", "written"]
+__all__ = ["ControlError", "Row", "Store", "checked_comment", "control_store", "read", "written"]
+
+LONGEST_COMMENT = 2_000
 
 
 class ControlError(Ms5opsError):
@@ -16,6 +18,13 @@ class ControlError(Ms5opsError):
 def control_store() -> Store:
     """Policy sets, kept plans, dry runs, approvals, runs and verified states of this state folder."""
     return Store(paths.state_folder() / "control.sqlite", "control")
+
+
+def checked_comment(comment: str) -> str:
+    """A comment as it is kept, without spaces around it; ControlError where it is too long."""
+    if len(comment) > LONGEST_COMMENT:
+        raise ControlError(f"The comment has {len(comment):,} characters.", f"Keep it under {LONGEST_COMMENT:,}.")
+    return comment.strip()
 
 
 def written(instant: datetime) -> str:

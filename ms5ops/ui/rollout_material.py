@@ -12,7 +12,7 @@ from ms5ops.control import plans, policy_sets, progress, runs
 from ms5ops.control.plans import KeptPlan, KeptTrial
 from ms5ops.control.policy_sets import Chosen
 from ms5ops.control.runs import Order, Run
-from ms5ops.control.service import Service
+from ms5ops.control.service import Service, changes
 from ms5ops.environments import Connected
 from ms5ops.errors import Ms5opsError
 from ms5ops.policy.document import PolicySet
@@ -118,7 +118,7 @@ def _read(page: Readings) -> Material:
         plan, text = _documents(kept.id, service, kept)
         policy = _policy(text)
         state = _state(_key(page, version), text, page.connected)
-        changed = service.changes_since(kept, state)
+        changed = changes(plan, state)
     tried = plans.trials(service.store, kept) if kept else ()
     return Material(
         service=service,

@@ -4,7 +4,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ms5ops.cli import app
 from ms5ops.control import policy_sets
 from ms5ops.control.store import ControlError, Store, control_store
 from ms5ops.errors import ConfigError
@@ -106,6 +108,8 @@ def test_what_is_no_policy_is_refused_quickly_and_in_a_sentence(text: str, why: 
 def test_a_version_needs_a_reason_a_difference_and_no_errors(store: Store) -> None:
     with pytest.raises(ConfigError, match="with a comment"):
         save(store, LONGER, " ")
+    with pytest.raises(ControlError, match="2,001 characters"):
+        save(store, LONGER, "x" * 2_001)
     with pytest.raises(ConfigError, match="Nothing differs"):
         save(store, DEFAULT)
     erasing = policy_sets.adjusted(DEFAULT, {("aggregates", "metric_hist_1min", "start_offset"): "200 days"})
@@ -114,6 +118,16 @@ def test_a_version_needs_a_reason_a_difference_and_no_errors(store: Store) -> No
     hostile = "<b>bold</b> '; DROP TABLE policy_version; -- \u202e 💥"
     save(store, LONGER, hostile)
     assert policy_sets.versions(store)[0].comment == hostile
+
+
+@pytest.mark.parametrize("command", [("plans", "--save", "--policy"), ("policy", "save", "-m", "why")])
+def test_a_file_that_cannot_be_read_is_said_without_a_trace(home: Path, command: tuple[str, ...]) -> None:
+    no_text = home / "policy.toml"
+    no_text.write_bytes(b"\xff\xfe\x00")
+    for file in (home / "missing.toml", no_text):
+        error = CliRunner().invoke(app, [*command, str(file)]).exception
+        assert isinstance(error, ConfigError)
+        assert error.happened == f"{file} cannot be read as text."
 
 
 def test_a_saved_version_is_never_changed(home: Path) -> None:

@@ -1,5 +1,6 @@
 """Runs as processes of their own: exactly one, whoever asks, and however the one who asked ends."""
 
+import fcntl
 import os
 import signal
 import time
@@ -43,6 +44,16 @@ def ended(service: Service, run: Run, within_s: float = 90) -> Run:
             return now
         time.sleep(0.1)
     raise AssertionError(f"still {now.stage}: {runs.log_tail(now)}")
+
+
+def test_whoever_else_asks_is_not_taken_for_the_process(home: Path) -> None:
+    runs.folder().mkdir()
+    with (runs.folder() / "one.lock").open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)  # as another page holds it while it asks
+        assert not runs.is_alive("one")
+        fcntl.flock(other, fcntl.LOCK_EX)
+        assert runs.is_alive("one")
+    assert not runs.is_alive("one")
 
 
 def until(what: Callable[[], bool], within_s: float = 60) -> None:

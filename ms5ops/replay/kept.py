@@ -36,12 +36,12 @@ def snapshot(history: History, connected: Connected) -> None:
         history.append({"job_run": job_runs_to_store(runs, source)})
 
 
-def benchmark(history: History, connected: Connected, month: Month, label: str, ahead: timedelta) -> None:
+def benchmark(history: History, connected: Connected, month: Month, ahead: timedelta) -> None:
     """Measure the engine as it is now, and store that under the simulated instant; the true one stands in its note.
 
     ``ahead``: by how much the engine's calendar is ahead of the machine's (behind it: negative).
     """
-    options = Options(label=label, parts=("query",), actor=ACTOR, is_quick=True, effort=EFFORT, anchor=month.end)
+    options = Options(label=month.label, parts=("query",), actor=ACTOR, is_quick=True, effort=EFFORT, anchor=month.end)
     run = run_suite(Site(connected, None, source_id(connected)), options)
     store_run(history, moved(run, ahead))
 

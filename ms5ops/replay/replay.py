@@ -203,13 +203,10 @@ class _Replay:
     def _measure(self, month: Month, *, is_last: bool) -> None:
         fill.analyze(self._write)
         connected = self._connected(self._read)
-        self._history_of(month, connected)
+        kept.snapshot(self._history, connected)
+        kept.benchmark(self._history, connected, month, self._clock.ahead)
         if is_last:
             self._clock.move_to(month.end)
-
-    def _history_of(self, month: Month, connected: Connected) -> None:
-        kept.snapshot(self._history, connected)
-        kept.benchmark(self._history, connected, month, month.label, self._clock.ahead)
 
     def _deploy(self) -> None:
         deployment.apply_phase4(self._connected(self._write), self._stop.rollout, lambda _progress: None)

@@ -123,11 +123,6 @@ class TablePolicy(Strict):
             raise ValueError(f"{both[0]} is in segment_by already; a column can do one of the two")
         return value
 
-    @property
-    def time_order(self) -> str:
-        """``ts DESC, ...``: the order_by as compress_orderby takes it."""
-        return ", ".join(map(str, self.order_by))
-
 
 class AggregatePolicy(Strict):
     """One continuous aggregate; ``source`` is a table or another aggregate of the policy.

@@ -34,7 +34,8 @@ def test_tables_are_the_matrix(policy: PolicySet) -> None:
         for table in policy.tables.values()
     }
     assert found == MATRIX
-    assert [table.time_order for table in policy.tables.values()] == [f"{one[0]} DESC" for one in MATRIX.values()]
+    orders = [", ".join(map(str, table.order_by)) for table in policy.tables.values()]
+    assert orders == [f"{one[0]} DESC" for one in MATRIX.values()]
 
 
 def test_readings_expect_what_the_policy_says(policy: PolicySet) -> None:
@@ -147,7 +148,3 @@ def test_aggregates_come_after_what_they_read(policy: PolicySet) -> None:
     assert policy.qualified("oee_weekly") == "factory_telemetry.oee_weekly"
     assert policy.drop_after("oee_weekly") is None
     assert policy.drop_after("oee_calculations") == timedelta(days=365)
-
-
-def test_compress_orderby_is_written_as_the_server_takes_it(policy: PolicySet) -> None:
-    assert policy.tables["metric_hist"].time_order == "ts DESC"

@@ -120,9 +120,9 @@ def _one(found: Material, deployment: Deployment) -> None:
         live.table(state.rows)
     with log:
         live.events(state.events)
-    text = report.Report(deployment=state.deployment, rows=state.rows, events=state.events).html()
+    told = report.Report(deployment=state.deployment, rows=state.rows, events=state.events)
     st.download_button(
-        "Download the report (HTML)", text, file_name=f"deployment_{deployment.number}.html", mime="text/html",
+        "Download the report (HTML)", told.html, file_name=f"deployment_{deployment.number}.html", mime="text/html",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
 

@@ -36,11 +36,15 @@ def offer(found: Material, side: Side) -> None:
 def compared(found: Material) -> None:
     """The way to the comparison: of these two labels, or else of the runs around the deployment."""
     labels = {side: label_of(found, side) for side in ("before", "after")}
-    if all(_measured(found, label) for label in labels.values()):
+    measured = {label: _measured(found, label) for label in labels.values()}
+    if all(measured.values()):
         page_link("compare", f"Compare “{labels['before']}” with “{labels['after']}”", labels)
         return
-    missing = [f"“{plain(label)}”" for label in labels.values() if not _measured(found, label)]
-    st.caption(f"There is no run of {' nor of '.join(missing)} to compare by name.")
+    if None in measured.values():
+        st.caption("Whether both sides were measured cannot be read just now.")
+    else:
+        missing = [f"“{plain(label)}”" for label, runs in measured.items() if not runs]
+        st.caption(f"There is no run of {' nor of '.join(missing)} to compare by name.")
     page_link("compare", "Compare other benchmark runs")
 
 
@@ -52,10 +56,10 @@ def label_of(found: Material, side: Side) -> str:
     return f"{side} {name}"
 
 
-def _measured(found: Material, label: str) -> list[RunHeader]:
-    """The runs of this database with that label, oldest first; none where the history cannot be read just now."""
+def _measured(found: Material, label: str) -> list[RunHeader] | None:
+    """The runs of this database with that label, oldest first; None where the history cannot be read just now."""
     try:
         every = benchmark_readings.run_headers(found.page)
     except Ms5opsError:
-        return []
+        return None
     return [one for one in every if one.label == label and one.source == found.page.source]

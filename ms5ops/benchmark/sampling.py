@@ -14,10 +14,11 @@ from ms5ops.benchmark.records import SAMPLE_DTYPES
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured. Own choices, except ``least_fast``: the issue's at least 20 samples for fast queries.
+    """How much is measured; own choices.
 
     ``budget_s``: what one benchmark's samples may take together; what needs longer gets fewer, but ``least`` as long as
-    they stay within ``hard_budget_s`` (five is the fewest that a comparison looks at). ``most`` bounds the fast ones.
+    they stay within ``hard_budget_s`` (five is the fewest that a comparison looks at). ``most`` bounds the fast ones:
+    from 20 samples on a change of a tenth is seen in times that scatter by a tenth.
     ``statement_timeout_ms`` bounds a single statement. ``drive_s``: how long ingest, and each step of concurrency and
     load, is driven.
     """
@@ -74,7 +75,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Figures:
-    """What samples come to, in their unit. Percentiles interpolate linearly (type 7 of Hyndman and Fan, 1996)."""
+    """What samples come to, in their unit. Percentiles interpolate linearly (type 7 of Hyndman and Fan, 1996), as
+    percentile_cont of PostgreSQL and quantile_cont of DuckDB do."""
 
     samples: int
     mean: float | None

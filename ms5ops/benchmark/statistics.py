@@ -1,4 +1,4 @@
-"""What samples say: a summary, a ratio with its interval, a test, and the correction for many tests.
+"""What samples say: a ratio with its interval, a test, and the correction for many tests.
 
 Everything is about ratios after / before, so values are compared by their logarithms: query times are skewed, and a
 change of the server multiplies them. All values have to be above 0.
@@ -42,20 +42,6 @@ _PAIRS_AT_ONCE = 250_000
 
 
 @dataclass(frozen=True)
-class Summary:
-    """Samples in figures, in their own unit. Quantiles interpolate between order statistics (Hyndman and Fan's type
-    7), as percentile_cont of PostgreSQL and quantile_cont of DuckDB do."""
-
-    samples: int
-    mean: float
-    median: float
-    minimum: float
-    maximum: float
-    p95: float
-    p99: float
-
-
-@dataclass(frozen=True)
 class Estimate:
     """A ratio, or a level, with its interval; ``low`` and ``high`` are None where no interval can be given."""
 
@@ -89,20 +75,6 @@ class RatioTest:
     p: float
     p_samples: float
     basis: Basis
-
-
-def summarise(values: Values) -> Summary:
-    """The figures of at least one sample."""
-    median, p95, p99 = np.quantile(values, (0.5, 0.95, 0.99))
-    return Summary(
-        samples=len(values),
-        mean=float(np.mean(values)),
-        median=float(median),
-        minimum=float(np.min(values)),
-        maximum=float(np.max(values)),
-        p95=float(p95),
-        p99=float(p99),
-    )
 
 
 def basis_of(runs_before: int, runs_after: int) -> Basis:

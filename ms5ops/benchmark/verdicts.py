@@ -7,7 +7,8 @@ from typing import Literal, get_args
 import numpy as np
 
 from ms5ops.benchmark.records import Group, Kind, Outcome, Result, Unit
-from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm, summarise
+from ms5ops.benchmark.sampling import figures
+from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm
 from ms5ops.benchmark.surroundings import VOLUME_MATTERS
 from ms5ops.benchmark.unrest import UNSEEN, Unseen
 from ms5ops.errors import BenchmarkError
@@ -95,7 +96,8 @@ class Held:
 class Figures:
     """One side of a benchmark, in its unit, over all samples of all its runs; ``runs`` counts those that gave some.
 
-    Of summaries the figures are the mean over the runs' own ones. None where no run tells it.
+    As a ``Result``'s: of a throughput, p95 and p99 are what 95 and 99 % of the samples reach at least. Of summaries the
+    figures are the mean over the runs' own ones. None where no run tells it.
     """
 
     runs: int
@@ -202,27 +204,23 @@ def unseen_text(basis: Basis, runs: Sequence[Held]) -> str:
 
 def _judge_one(before: Sequence[Held], after: Sequence[Held], options: Options) -> _Judged:
     refusal = _refusal(before, after)
-    figures = _figures(before), _figures(after)
+    sides = _figures(before), _figures(after)
     if refusal:
         is_broken = bool(_answers(before)) and not _answers(after) and any(_is_broken(held) for held in after)
-        return _Judged(*figures, verdict="not comparable", reason=refusal, is_broken=is_broken)
+        return _Judged(*sides, verdict="not comparable", reason=refusal, is_broken=is_broken)
     if not (_sampled(before) and _sampled(after)):
-        ratio = _plain_ratio(*figures)
+        ratio = _plain_ratio(*sides)
         if ratio is None:
-            return _Judged(
-                *figures, verdict="not comparable", reason="A summary tells neither median nor mean above 0."
-            )
+            return _Judged(*sides, verdict="not comparable", reason="A summary tells neither median nor mean above 0.")
         reason = "A side is a summary without samples, so there is a ratio, but no interval and no test."
-        return _Judged(*figures, ratio=ratio, verdict="inconclusive", reason=reason, is_summary=True)
+        return _Judged(*sides, ratio=ratio, verdict="inconclusive", reason=reason, is_summary=True)
     if any(len(held.values) and held.values.min() <= 0 for held in (*_sampled(before), *_sampled(after))):
-        return _Judged(
-            *figures, verdict="not comparable", reason="There are values of 0 or below, which have no ratio."
-        )
+        return _Judged(*sides, verdict="not comparable", reason="There are values of 0 or below, which have no ratio.")
     old, new = usable(before), usable(after)
     if not (old and new):
-        counts = " and ".join(str(side.samples if side else 0) for side in figures)
+        counts = " and ".join(str(side.samples if side else 0) for side in sides)
         reason = f"Too few samples to tell: {counts}, and a run needs at least {MIN_SAMPLES}."
-        return _Judged(*figures, ratio=_plain_ratio(*figures), verdict="inconclusive", reason=reason)
+        return _Judged(*sides, ratio=_plain_ratio(*sides), verdict="inconclusive", reason=reason)
     test = compare_samples(
         [held.values for held in old], [held.values for held in new], options.confidence, unrest_of(old, new)
     )
@@ -339,8 +337,9 @@ def _sampled(side: Sequence[Held]) -> list[Held]:
 def _figures(side: Sequence[Held]) -> Figures | None:
     sampled = _sampled(side)
     if sampled:
-        summary = summarise(np.concatenate([held.values for held in sampled]))
-        return Figures(len(sampled), summary.samples, summary.mean, summary.median, summary.p95, summary.p99)
+        values = np.concatenate([held.values for held in sampled])
+        found = figures(values, higher_is_better=sampled[0].result.higher_is_better)
+        return Figures(len(sampled), found.samples, found.mean, found.median, found.p95, found.p99)
     results = [held.result for held in _answers(side)]
     if not results:
         return None
@@ -351,8 +350,8 @@ def _figures(side: Sequence[Held]) -> Figures | None:
     )  # fmt: skip
 
 
-def _mean(figures: Sequence[float | None]) -> float | None:
-    told = [figure for figure in figures if figure is not None]
+def _mean(values: Sequence[float | None]) -> float | None:
+    told = [value for value in values if value is not None]
     return sum(told) / len(told) if told else None
 
 

@@ -33,7 +33,7 @@ VERDICT_COLUMNS = [
     Column("interval", "95 % interval", about=INTERVAL_ABOUT),
     Column("before", "Median before"),
     Column("after", "Median after"),
-    Column("before_p95", "p95 before", about="95 of 100 samples were at most so slow"),
+    Column("before_p95", "p95 before", about="95 of 100 samples were at most so slow, or of rates at least so high"),
     Column("after_p95", "p95 after"),
     Column("n", "Samples", about="Before / after"),
     Column("reason", "Why"),

@@ -100,6 +100,8 @@ def test_a_throughput_turns_the_direction() -> None:
     assert found.speedup.value == pytest.approx(0.1, rel=0.1)
     assert found.meets_target is True  # its target is a least one
     assert compared(after, before).verdict == "faster"
+    assert found.after is not None
+    assert found.after.p95 == pytest.approx(np.percentile(after[1], 5))  # what 95 % of the samples reach at least
 
 
 def test_equivalence_is_never_claimed_with_little_data() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from ms5ops.benchmark import statistics
+from ms5ops.benchmark.sampling import figures
 from ms5ops.benchmark.statistics import (
     Values,
     compare_levels,
@@ -17,7 +18,6 @@ from ms5ops.benchmark.statistics import (
     holm,
     level,
     median_interval,
-    summarise,
 )
 
 NOISE = 0.15
@@ -36,7 +36,7 @@ def runs(random: np.random.Generator, count: int, between: float, median_ms: flo
 
 
 def test_summary_is_numpys_and_postgresqls_definition() -> None:
-    summary = summarise(np.array([10.0, 20.0, 30.0, 40.0]))
+    summary = figures(np.array([10.0, 20.0, 30.0, 40.0]))
     # percentile_cont(0.95) of 10, 20, 30, 40 is 30 + 0.85 * 10.
     assert (summary.samples, summary.mean, summary.median, summary.minimum, summary.maximum) == (4, 25, 25, 10, 40)
     assert summary.p95 == pytest.approx(38.5)

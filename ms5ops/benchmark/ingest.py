@@ -90,7 +90,7 @@ def rates(commits: Sequence[Commit], seconds: float) -> list[float]:
 
 
 def measure(work: Work, gathered: Gathered) -> None:
-    """A result per batch size."""
+    """A result per batch size; where the server refuses the table to write into, those say why, and the run goes on."""
     names = {batch: f"ingest_batch_{batch}" for batch in work.effort.batches}
     try:
         target = writable(work.site.write, datetime.now(UTC))
@@ -105,9 +105,12 @@ def measure(work: Work, gathered: Gathered) -> None:
                 gathered.add(result, samples)
     except ServerUnreachable:
         raise
-    except (PrivilegeMissing, BenchmarkError) as error:
-        for batch, name in names.items():
-            gathered.add(_without(name, batch, "not there", error), ())
+    except (ServerError, BenchmarkError) as error:
+        lacking = {batch: name for batch, name in names.items() if gathered.lacks(name)}
+        if not lacking:
+            raise  # all was measured: it is the clearing up that failed
+        for batch, name in lacking.items():
+            gathered.add(_without(name, batch, outcome_of(error), error), ())
 
 
 def _measure(writer: Writer, name: str, work: Work) -> tuple[Result, list[Sample]]:
@@ -168,6 +171,11 @@ def strained(site: Connected, now: datetime) -> None:
             f"{site.name} is protected, and its maintenance window ({site.maintenance_window}) is closed.",
             "Load it within the window, or measure a copy.",
         )
+
+
+def outcome_of(error: ServerError | BenchmarkError) -> Outcome:
+    """What a benchmark's outcome is where this kept it from writing."""
+    return "not there" if isinstance(error, PrivilegeMissing | BenchmarkError) else "failed"
 
 
 def metric_ids(database: Database, schema: str) -> list[str]:

@@ -14,7 +14,7 @@ from ms5ops.benchmark.records import Outcome, Unit
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import scratch_table
 from ms5ops.benchmark.suite import DASHBOARD_TARGET_MS, bound, load_suite
-from ms5ops.errors import BenchmarkError, Ms5opsError, PrivilegeMissing, ServerError, ServerUnreachable
+from ms5ops.errors import BenchmarkError, Ms5opsError, ServerError, ServerUnreachable
 from ms5ops.policy.document import load_policy
 
 TIMES = 2.0
@@ -44,7 +44,7 @@ def expected_rows_per_s() -> float:
 
 
 def measure(work: Work, gathered: Gathered) -> None:
-    """Ingest and dashboards at twice the expected volume; then as fast as it goes."""
+    """Ingest and dashboards at twice the expected volume; then as fast as it goes. Errors as ``ingest.measure``'s."""
     due = TIMES * expected_rows_per_s()
     try:
         target = writable(work.site.write, datetime.now(UTC))
@@ -58,16 +58,19 @@ def measure(work: Work, gathered: Gathered) -> None:
             load_pages = _pages(work, client)
             work.pace.say(INGEST)
             paced = together(writer, load_pages, work.effort.drive_s, work.pace.stop, due)
-            _add_paced(gathered, work, paced, due)
+            _add_paced(gathered, paced, due)
             if work.pace.stop() or paced.error:
                 return
             work.pace.say(HEADROOM)
             _add_headroom(gathered, work, together(writer, load_pages, work.effort.drive_s, work.pace.stop, None), due)
     except ServerUnreachable:
         raise
-    except (PrivilegeMissing, BenchmarkError) as error:
-        for name in (INGEST, PAGES, HEADROOM):
-            _add_without(gathered, name, "not there", f"{error.happened} {error.next_step}")
+    except (ServerError, BenchmarkError) as error:
+        lacking = [name for name in ABOUT if gathered.lacks(name)]
+        if not lacking:
+            raise  # all was measured: it is the clearing up that failed
+        for name in lacking:
+            _add_without(gathered, name, ingest.outcome_of(error), f"{error.happened} {error.next_step}")
 
 
 def together(
@@ -130,7 +133,7 @@ def _pages(work: Work, client: PageClient) -> Callable[[Stop], list[Sample]]:
     return load_pages
 
 
-def _add_paced(gathered: Gathered, work: Work, found: Together, due: float) -> None:
+def _add_paced(gathered: Gathered, found: Together, due: float) -> None:
     if found.error is not None:
         for name in (INGEST, PAGES):
             _add_without(gathered, name, "failed", found.error.happened)

@@ -141,6 +141,10 @@ class Gathered:
         if samples:
             self.samples[result.benchmark] = samples
 
+    def lacks(self, name: str) -> bool:
+        """Whether the benchmark has no result yet."""
+        return all(one.benchmark != name for one in self.results)
+
 
 Keep = Callable[[Callable[[], Gathered]], None]
 

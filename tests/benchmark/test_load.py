@@ -10,18 +10,19 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ms5ops.benchmark import concurrency, ingest, load
+from ms5ops.benchmark import concurrency, ingest, job_latency, load
+from ms5ops.benchmark.anchor import Choice, spans
 from ms5ops.benchmark.crowd import Driven
 from ms5ops.benchmark.ingest import Commit
-from ms5ops.benchmark.options import Gathered, Site
+from ms5ops.benchmark.options import Gathered, Pace, Site, Work
 from ms5ops.benchmark.records import Result, Run
 from ms5ops.benchmark.runner import run_suite
 from ms5ops.benchmark.sampling import Sample, thinned
 from ms5ops.benchmark.scratch import GIVEN_UP_AFTER, SCHEMA, index_on, is_leftover, remove_leftovers, scratch_table
-from ms5ops.database import Database
+from ms5ops.database import Database, Target
 from ms5ops.errors import BenchmarkError, ServerError
 from ms5ops.policy.document import load_policy
-from tests.benchmark.sites import site_of, tiny
+from tests.benchmark.sites import TINY, site_of, tiny
 from tests.conftest import Sandboxes
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
@@ -164,6 +165,19 @@ def test_writing_benchmarks_say_why_they_were_left_out(site: Site) -> None:
     assert len(refused) == 4
 
 
+@pytest.mark.parametrize("state", ["legacy"])
+def test_a_table_that_cannot_be_made_fails_what_writes_and_not_the_run(site: Site) -> None:
+    assert site.write is not None
+    elsewhere = replace(site, write=replace(site.write, schema="no_such_schema"))
+    results = by_name(run_suite(elsewhere, tiny(parts=("ingest", "load", "query"), groups=("recent",))))
+    failed = {name: one for name, one in results.items() if one.kind in ("ingest", "load")}
+    assert {one.outcome for one in failed.values()} == {"failed"}
+    assert len(failed) == 4
+    assert all("no_such_schema" in str(one.message) and one.median is None for one in failed.values())
+    assert {one.outcome for one in results.values() if one.kind == "query"} == {"ok"}
+    assert not schema_is_there(site.read.database)
+
+
 def test_rates_are_of_whole_batches() -> None:
     commits = [Commit(at_s, 100, 1.0) for at_s in (0.5, 1.0, 1.5, 2.0, 4.0)]
     assert ingest.rates(commits, seconds=20.0) == [200.0, 200.0, 50.0]
@@ -228,6 +242,22 @@ def test_job_delays_are_told_or_said_to_be_unknown(site: Site, state: str) -> No
     else:
         assert result.outcome == "not there"
         assert ("recorded" if state == "optimised" else "no policy jobs") in str(result.message)
+
+
+def test_jobs_that_cannot_be_read_fail_alone(native: Target) -> None:
+    holder = Database(native, "write")
+    now, gathered = datetime.now(UTC), Gathered()
+    try:
+        with site_of(native) as site, holder.session() as session, session.transaction():
+            site.read.database.row("SELECT 1 AS connected")  # its limit on waiting for locks is set once it is
+            session.run("LOCK TABLE _timescaledb_catalog.chunk IN ACCESS EXCLUSIVE MODE")
+            work = Work(site, tiny(), TINY, Choice(now, spans(now), {}), Pace(lambda _progress: None, lambda: False))
+            job_latency.measure(work, gathered)
+    finally:
+        holder.close()
+    (result,) = gathered.results
+    assert (result.outcome, result.median) == ("failed", None)
+    assert "holds a lock" in str(result.message)
 
 
 # Twice the volume --------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from typing import IO
 
 from ms5ops import paths
 from ms5ops.benchmark.options import Progress
-from ms5ops.errors import BenchmarkError
+from ms5ops.errors import BenchmarkError, Ms5opsError
 
 WRITE_EVERY_S = 0.25
 """Own choice: four times as often as pages look (once a second)."""
@@ -127,7 +127,7 @@ def alone(environment: str, *, label: str | None, actor: str) -> Iterator[Announ
             yield announced
         except BaseException as error:
             if announced.status.outcome is None:
-                announced.ended("failed", str(error) or "The run was interrupted.")
+                announced.ended("failed", _why(error))
             raise
         if announced.status.outcome is None:
             announced.ended("finished")
@@ -212,6 +212,14 @@ def _is_held(environment: str) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, Ms5opsError):
+        return str(error)
+    if isinstance(error, Exception):
+        return f"The run has a defect ({type(error).__name__}). Report it with what the run wrote."
+    return "The run was interrupted."
 
 
 def _busy(environment: str) -> BenchmarkError:

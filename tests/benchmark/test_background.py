@@ -94,12 +94,20 @@ def test_a_killed_run_is_said_to_have_died() -> None:
     assert not seen.is_running
 
 
-def test_an_error_is_the_end_of_the_run() -> None:
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (BenchmarkError("The server went away.", "Start it."), "The server went away. Start it."),
+        (KeyError("x"), "The run has a defect (KeyError). Report it with what the run wrote."),
+        (KeyboardInterrupt(), "The run was interrupted."),
+    ],
+)
+def test_an_error_is_the_end_of_the_run(error: BaseException, told: str) -> None:
     with (
-        pytest.raises(BenchmarkError),
+        pytest.raises(type(error)),
         background.alone("plant", label=None, actor="anna"),
     ):
-        raise BenchmarkError("The server went away.", "Start it.")
+        raise error
     last = background.current("plant")
     assert last is not None
-    assert (last.outcome, last.message) == ("failed", "The server went away. Start it.")
+    assert (last.outcome, last.message) == ("failed", told)

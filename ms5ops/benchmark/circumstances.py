@@ -14,7 +14,7 @@ from ms5ops.observe.chunks import read_chunks
 from ms5ops.observe.compression import TableCompression, read_compression
 from ms5ops.observe.jobs import read_jobs
 from ms5ops.observe.overview import reading
-from ms5ops.observe.server import Server, connect_server
+from ms5ops.observe.server import connect_server
 from ms5ops.observe.tables import Table, read_database_size, read_tables
 from ms5ops.queries import ANY_VERSION, query, version_text
 from ms5ops.rollout import journal
@@ -49,7 +49,7 @@ def read_surroundings(connected: Connected) -> Surroundings:
         timescaledb_version=version_text(server.version),
         edition=server.edition,
         settings=read_settings(connected.database),
-        hardware=hardware(connected, server),
+        hardware=hardware(connected),
         database_bytes=size.size_bytes if size else None,
         rows=sum(table.rows or 0 for table in phase4) if phase4 else None,
         compressed_share=compressed_share(phase4, compression) if tables.value is not None else None,
@@ -76,7 +76,7 @@ def compressed_share(tables: list[Table], compression: tuple[TableCompression, .
     return min(1.0, held / whole) if whole else None
 
 
-def hardware(connected: Connected, server: Server) -> dict[str, str]:
+def hardware(connected: Connected) -> dict[str, str]:
     """What can be told of the machines, in words by topic. SQL does not tell the server's own."""
     host = connected.database.target.host
     local = host in ("localhost", "127.0.0.1", "::1") or host.startswith("/")

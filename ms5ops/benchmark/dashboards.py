@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -35,16 +35,10 @@ class PageClient:
         for panel in panels.items():
             waiting.put(panel)
         began = time.perf_counter_ns()
-        working: list[Future[list[tuple[str, float, int]]]] = [
-            self._pool.submit(_answer, session, waiting) for session in self.sessions[: len(panels)]
-        ]
-        parts = [future.exception() or future.result() for future in working]
+        working = [self._pool.submit(_answer, session, waiting) for session in self.sessions[: len(panels)]]
+        wait(working)
         took_ms = (time.perf_counter_ns() - began) / 1e6
-        found: list[tuple[str, float, int]] = []
-        for part in parts:
-            if isinstance(part, BaseException):
-                raise part
-            found += part
+        found = [panel for future in working for panel in future.result()]
         return Load(took_ms, {name: ms for name, ms, _ in found}, {name: rows for name, _, rows in found})
 
 

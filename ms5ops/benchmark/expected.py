@@ -48,17 +48,6 @@ PROMISES: tuple[Promise, ...] = (
 )
 """Expected before and after, as Phase 4's guide promises them."""
 
-TARGETS_P95_MS: Mapping[Group, float] = {
-    "recent": 100,
-    "short-term": 500,
-    "historical": 2_000,
-    "long-term": 5_000,
-    "aggregate": 50,
-    "dashboard": 2_000,
-    "report": 10_000,
-}
-"""Phase 4's p95 by group: its performance targets, the criterion of the aggregates, and the business criteria."""
-
 _BYTES_PER_GB = 1e9
 
 

@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from ms5ops.benchmark import old_json, old_text
 from ms5ops.benchmark.old_report import OldQuery, OldReport
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Result, Run, RunHeader
+from ms5ops.benchmark.records import Result, Run, RunHeader
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.errors import BenchmarkError
 
 LARGEST_BYTES = 5_000_000
@@ -93,8 +92,7 @@ def _run(report: OldReport, run_id: str, name: str, sources: Mapping[str, str]) 
         note=_note(report, name),
         surroundings=None,
     )
-    samples = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
-    return Run(header, tuple(_result(query) for query in report.queries), samples)
+    return Run(header, tuple(_result(query) for query in report.queries), samples_frame({}))
 
 
 def _note(report: OldReport, name: str) -> str:

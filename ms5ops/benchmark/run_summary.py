@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ms5ops.benchmark.records import GROUPS, Outcome, Result, Run, RunHeader, Unit
+from ms5ops.benchmark.records import GROUPS, PROBLEMS, Outcome, Result, Run, RunHeader, Unit
 from ms5ops.observe.finding import counted
 from ms5ops.observe.verdict import Verdict
 from ms5ops.units import MISSING, count_text, duration_text, milliseconds_text
@@ -192,7 +192,7 @@ def verdict(run: Run) -> Verdict:
     verdicts = {result.benchmark: kept(result) for result in run.results}
     missed = [name for name, one in verdicts.items() if one == "not met"]
     met = sum(one == "met" for one in verdicts.values())
-    broken = [result for result in run.results if result.outcome in ("failed", "timed out", "different answer")]
+    broken = [result for result in run.results if result.outcome in PROBLEMS]
     if not met and not missed:
         return Verdict("info", "No target could be judged: nothing that has one was measured in this run.")
     text = f"{met} of {met + len(missed)} performance targets met."

@@ -42,6 +42,11 @@ def deployment_spans(reader: Reader, source: str) -> tuple[DeploymentSpan, ...]:
     )
 
 
+def deployment_names(deployments: Sequence[DeploymentSpan]) -> dict[str, str]:
+    """What people call the deployments, by id."""
+    return {one.id: f"deployment {one.number}" for one in deployments}
+
+
 def _span(reader: Reader, one: Deployment, source: str) -> DeploymentSpan | None:
     if one.direction == "apply" and one.status == "done":
         return DeploymentSpan(str(one.id), one.number, one.started_at, one.finished_at, None, source)
@@ -67,20 +72,19 @@ def choices(headers: Sequence[RunHeader], deployments: Sequence[DeploymentSpan])
     months = sorted({one.started_at.astimezone(UTC).strftime("%Y-%m") for one in headers}, reverse=True)
     labels = Counter(one.label for one in headers if one.label)
     single = sorted(headers, key=lambda one: one.started_at, reverse=True)
-    every = [
+    several = [
         *around,
         *(Choice("month", month, "") for month in months),
         *(Choice("label", label, "") for label, count in labels.items() if count > 1),
-        *(Choice("run", one.run_id, _run_title(one)) for one in single),
     ]
     found = []
-    for choice in every:
+    for choice in several:
         chosen = selected(choice.word, headers, deployments)
         if chosen is not None:
             runs = counted(len(chosen.headers), "run", "runs")
             titles = {"month": f"Month {choice.word} ({runs})", "label": f"Label {choice.word} ({runs})"}
             found.append(Choice(choice.kind, choice.word, titles.get(choice.kind, choice.title)))
-    return tuple(found)
+    return (*found, *(Choice("run", one.run_id, _run_title(one)) for one in single))  # its id always means a run
 
 
 def _day(one: DeploymentSpan, when: str) -> str:

@@ -1,6 +1,5 @@
 """Benchmark runs from one place to another: exports and old reports that come in, and what is to go out."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC
@@ -12,8 +11,6 @@ from ms5ops.benchmark.selection import select
 from ms5ops.benchmark.store import frames_of
 from ms5ops.errors import BenchmarkError
 from ms5ops.history import History, Spooled, bundles
-
-_MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ def chosen_runs(headers: Sequence[RunHeader], words: Sequence[str]) -> list[RunH
     found: dict[str, RunHeader] = {}
     for word in words:
         runs = [run for run in headers if run.label == word]
-        if not runs and _MONTH.fullmatch(word):
+        if not runs:
             runs = [run for run in headers if run.started_at.astimezone(UTC).strftime("%Y-%m") == word]
         for run in runs or select(word, headers).headers:
             found[run.run_id] = run

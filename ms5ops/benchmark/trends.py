@@ -164,8 +164,9 @@ def events_between(
     known = {one.id for one in deployments}
     for earlier, later in pairwise(headers):
         told = later.surroundings is not None and later.surroundings.deployment_id in known
+        changed = differences([earlier], [later], deployment_names)
         for topic in _MARKED:
-            here = [one for one in differences([earlier], [later], deployment_names) if _is_event(one, topic)]
+            here = [one for one in changed if _is_event(one, topic)]
             if here and not (topic == "deployment" and told):
                 text = "; ".join(f"{one.subject}: {one.before} → {one.after}" for one in here)
                 found.append(Event(topic, earlier.started_at, later.started_at, text))

@@ -1,7 +1,6 @@
 """``python -m ms5ops benchmark compare`` and ``trends``: what a change brought, and how speeds went month by month."""
 
 import json
-from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -14,15 +13,16 @@ from rich.table import Table as RichTable
 
 from ms5ops.benchmark.compare import Comparison, Side, compare
 from ms5ops.benchmark.comparison_summary import WEIGHTS, headline, promise_frame, verdict_frame
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Run, RunHeader
+from ms5ops.benchmark.records import Run, RunHeader
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
-from ms5ops.benchmark.sides import deployment_spans, outside_figures
+from ms5ops.benchmark.sides import deployment_names, deployment_spans, outside_figures
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.benchmark.trend_summary import change_frame, month_table
 from ms5ops.benchmark.trend_summary import headline as trend_headline
 from ms5ops.benchmark.trends import trends
 from ms5ops.benchmark.verdicts import BASIS_WORDS, Options, Verdict
-from ms5ops.cli.benchmark_store import history
+from ms5ops.cli.benchmark_store import history, wide_console
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
 from ms5ops.config import load_settings
 from ms5ops.environments import Connected, connect, source_id
@@ -82,7 +82,8 @@ def compare_runs(
     sizes = snapshot_sizes(store.read("storage_snapshots", {"source": new.headers[-1].source}))
     saved = _saved_share(connected) if connected else None
     outside = outside_figures(sizes, headers, old.headers, new.headers, saved)
-    found = compare(_loaded(store, old), _loaded(store, new), Options(margin=margin), outside, _names(deployments))
+    sides = _loaded(store, old), _loaded(store, new)
+    found = compare(*sides, Options(margin=margin), outside, deployment_names(deployments))
     if html is not None:
         _write(html, comparison_html(found))
     if as_json:
@@ -101,13 +102,13 @@ def show_trends(environment: EnvironmentOption = None, as_json: JsonOption = Fal
     connected = _reachable(environment, wanted=False)
     deployments = _deployments(connected) if connected else ()
     results = load_results(store, [one.run_id for one in headers])
-    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    none = samples_frame({})
     runs = [Run(one, results.get(one.run_id, ()), none) for one in headers]
-    found = trends(runs, deployments, _names(deployments))
+    found = trends(runs, deployments, deployment_names(deployments))
     if as_json:
         typer.echo(json.dumps({**as_plain(found), "regressions": as_plain(found.regressions)}, indent=2, default=str))
         return
-    console, judged = _console(), trend_headline(found)
+    console, judged = wide_console(), trend_headline(found)
     console.print(f"[{STYLES[judged.severity]}]{escape(judged.text)}[/]\n")
     table, months = month_table(found.series)
     _print(console, table, {"title": "Median of", "group": "Group", **{month: month for month in months}})
@@ -148,10 +149,6 @@ def _deployments(connected: Connected) -> tuple[DeploymentSpan, ...]:
     return deployment_spans(connected.database, source_id(connected))
 
 
-def _names(deployments: Sequence[DeploymentSpan]) -> dict[str, str]:
-    return {one.id: f"deployment {one.number}" for one in deployments}
-
-
 def _loaded(store: History, selected: Selected) -> Side:
     return Side(selected.name, load_runs(store, [one.run_id for one in selected.headers]))
 
@@ -173,7 +170,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _show(found: Comparison) -> None:
-    console, judged = _console(), headline(found)
+    console, judged = wide_console(), headline(found)
     for one in found.differences:
         style = {"spoils": "bold red", "another cause": "yellow"}.get(one.weight, "dim")
         console.print(
@@ -197,7 +194,3 @@ def _print(console: Console, frame: pd.DataFrame, headings: dict[str, str]) -> N
     for row in frame[list(headings)].itertuples(index=False):
         table.add_row(*(escape(str(value)) for value in row))
     console.print(table)
-
-
-def _console() -> Console:
-    return Console(highlight=False, width=None if Console().is_terminal else 200)

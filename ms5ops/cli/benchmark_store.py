@@ -57,7 +57,7 @@ def list_runs(environment: EnvironmentOption = None, as_json: JsonOption = False
             units.duration_text(took),
             ", ".join(marks(one)),
         )
-    _console().print(table)
+    wide_console().print(table)
 
 
 def show_run(
@@ -76,7 +76,7 @@ def show_run(
 
 def print_run(found: Run) -> None:
     """A run for people: what it was taken on, and every benchmark against its target."""
-    console, judged = _console(), verdict(found)
+    console, judged = wide_console(), verdict(found)
     console.print(f"[bold]{escape(run_title(found.header))}[/], run {found.header.run_id}")
     told = [f"environment {found.header.environment}", f"by {found.header.actor}", *marks(found.header)]
     console.print(escape(", ".join(told)))
@@ -188,5 +188,6 @@ def _plain(one: Imported) -> dict[str, object]:
     return {"path": str(one.path), "added": dict(one.added), "held": dict(one.held), "run_id": run_id, "spooled": waits}
 
 
-def _console() -> Console:
+def wide_console() -> Console:
+    """Of the terminal's width; where the output is no terminal, wide enough for a table of benchmarks."""
     return Console(highlight=False, width=None if Console().is_terminal else 200)

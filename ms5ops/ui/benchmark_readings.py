@@ -9,7 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops.benchmark import store
-from ms5ops.benchmark.records import SAMPLE_DTYPES, Result, Run, RunHeader
+from ms5ops.benchmark.records import Result, Run, RunHeader
+from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.ui.readings import READ_TTL_S, Readings, history
 
 
@@ -30,7 +31,7 @@ def loaded(run_ids: Sequence[str]) -> tuple[Run, ...]:
 def without_samples(headers: Sequence[RunHeader]) -> tuple[Run, ...]:
     """Runs with results, but with no samples: for what is said of many runs at once. HistoryError as it comes."""
     results = _results(tuple(one.run_id for one in headers))
-    none = pd.DataFrame(columns=list(SAMPLE_DTYPES)).astype(dict(SAMPLE_DTYPES))
+    none = samples_frame({})
     return tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
 
 

@@ -13,7 +13,14 @@ from ms5ops.benchmark.expected import Outside
 from ms5ops.benchmark.records import RunHeader
 from ms5ops.benchmark.run_summary import GROUP_TITLES
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
-from ms5ops.benchmark.sides import Choice, choices, deployment_spans, first_pair, outside_figures
+from ms5ops.benchmark.sides import (
+    Choice,
+    choices,
+    deployment_names,
+    deployment_spans,
+    first_pair,
+    outside_figures,
+)
 from ms5ops.benchmark.surroundings import Difference
 from ms5ops.benchmark.verdicts import BASIS_WORDS
 from ms5ops.errors import BenchmarkError, Ms5opsError
@@ -41,7 +48,7 @@ DIFFERENCE_COLUMNS = [
 
 @dataclass(frozen=True)
 class Material:
-    """What the page compares from: the runs, the deployments, and why those could not be read (None: they could)."""
+    """What the page compares from: the runs, the deployments, and what people call these, by id."""
 
     page: Readings
     headers: tuple[RunHeader, ...]
@@ -69,7 +76,7 @@ def material(page: Readings) -> Material | None:
     except Ms5opsError as error:
         show_error(error, "the journal of deployments")
         deployments = ()
-    return Material(page, headers, deployments, {one.id: f"deployment {one.number}" for one in deployments})
+    return Material(page, headers, deployments, deployment_names(deployments))
 
 
 @st.cache_data(ttl=readings.READ_TTL_S, show_spinner=False, max_entries=32)

@@ -14,7 +14,7 @@ from ms5ops.benchmark.compare import Comparison, Side, compare
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan, select
-from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.benchmark.sides import deployment_names, deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.benchmark.trends import Trends, trends
 from ms5ops.config import Settings
@@ -182,7 +182,7 @@ def _benchmarks(
     month: Month,
 ) -> Part[Benchmarks]:
     reasons = []
-    names = {one.id: f"deployment {one.number}" for one in spans}
+    names = deployment_names(spans)
     for origin in origins:
         own = [one for one in headers if one.origin == origin and one.started_at < month.ends]
         lacking = [one.title for one in (month.before, month) if not any(one.holds(run.started_at) for run in own)]

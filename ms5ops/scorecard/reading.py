@@ -12,7 +12,7 @@ from ms5ops.benchmark.compare import Comparison, Side, compare
 from ms5ops.benchmark.records import Run
 from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan
-from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.benchmark.sides import deployment_names, deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.config import Settings
 from ms5ops.control.policy_sets import in_force
@@ -115,5 +115,5 @@ def _around(history: History, runs: Sequence[Run], spans: Sequence[DeploymentSpa
     if sides is None:
         return None
     before, after = (load_runs(history, [one.run_id for one in side]) for side in sides)
-    names = {one.id: f"deployment {one.number}" for one in spans}
+    names = deployment_names(spans)
     return compare(Side("before Phase 4", before), Side("after Phase 4", after), deployment_names=names)

@@ -129,6 +129,15 @@ def test_a_closed_pool_opens_again(target: Target) -> None:
     database.close()
 
 
+def test_a_connection_is_made_where_the_catalogue_is_locked(native: Target) -> None:
+    holder, reader = Database(native, "write"), Database(native)
+    with holder.session() as session, session.transaction():
+        session.run("LOCK TABLE _timescaledb_catalog.chunk IN ACCESS EXCLUSIVE MODE")
+        assert reader.row("SELECT 1 AS one") == {"one": 1}
+    holder.close()
+    reader.close()
+
+
 def test_what_the_server_remarks_is_kept_until_it_is_taken(target: Target) -> None:
     database = Database(target, "write")
     with database.session() as session:

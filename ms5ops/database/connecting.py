@@ -128,6 +128,7 @@ def _engine(target: Target, access: Access) -> Engine:
         max_overflow=8,
         pool_timeout=CONNECT_TIMEOUT_S,
         pool_pre_ping=True,
+        use_native_hstore=False,  # looked up before any limit below is set: it hung where the catalogue was locked
         connect_args={
             "sslmode": target.sslmode,
             "connect_timeout": CONNECT_TIMEOUT_S,

@@ -23,7 +23,6 @@ MAX_RUNTIME_SHARE = 0.8
 """Own choice: a job whose last run took this share of its max_runtime is about to be cut off."""
 
 _DISK_WORDS = ("no space left", "could not extend file", "disk full", "disk quota")
-_LOCK_WORDS = ("lock timeout", "deadlock", "could not obtain lock", "lock not available")
 _RUNTIME_WORDS = (
     "max_runtime",
     "exceeded maximum",

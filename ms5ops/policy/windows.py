@@ -84,8 +84,8 @@ def two_buckets(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
 def compress_before_retain(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
     """compress_after + chunk_interval < drop_after, for tables and aggregates.
 
-    Source: issue 3, "compress-before-retain"; a chunk is compressed when its newest row is compress_after old, and
-    dropped when it is drop_after old.
+    Source: own reasoning: what is dropped first is never compressed. A chunk is compressed when its newest row is
+    compress_after old, and dropped when it is drop_after old.
     """
     kinds = {
         "tables": [(entry.name, entry.chunk_interval) for entry in policy.active_tables],

@@ -9,7 +9,7 @@ from ms5ops.access import manage
 from ms5ops.access.accounts import LOCAL, ONE_TIME_LASTS, Account
 from ms5ops.access.roles import IN_WORDS, LEAST, ROLES, Actor, Role, may
 from ms5ops.errors import Ms5opsError
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import plain, show_failure
 from ms5ops.ui.tables import Column, show_table
 
 _ABOUT_ROLES: dict[Role, str] = {
@@ -129,7 +129,7 @@ def _with_password(name: str, work: Callable[[], str]) -> None:
     try:
         password = work()
     except Ms5opsError as error:
-        _refused(error)
+        show_failure(error)
         return
     st.success(
         f"One-time password of **{plain(name)}**, good for {ONE_TIME_LASTS.days} days. It is shown only now:",
@@ -142,10 +142,6 @@ def _told(work: Callable[[], None], done: str) -> None:
     try:
         work()
     except Ms5opsError as error:
-        _refused(error)
+        show_failure(error)
         return
     st.success(plain(done), icon=":material/check:")
-
-
-def _refused(error: Ms5opsError) -> None:
-    st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])

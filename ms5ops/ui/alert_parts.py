@@ -18,7 +18,7 @@ from ms5ops.observe.finding import counted
 from ms5ops.ui import alert_tabs
 from ms5ops.ui.identity import actor
 from ms5ops.ui.links import page_link
-from ms5ops.ui.messages import COLOURS, ICONS, WORDS, plain, show_error
+from ms5ops.ui.messages import COLOURS, ICONS, WORDS, plain, show_error, show_failure
 
 MUTE_FOR = {
     "1 hour": timedelta(hours=1),
@@ -231,7 +231,7 @@ def _unmute(found: Board, mute: Mute) -> None:
     try:
         found.here.unmute(actor(touch=True), found.environment, mute.key)
     except Ms5opsError as error:
-        _refused(error)
+        show_failure(error)
 
 
 def _evaluate(found: Board) -> None:
@@ -240,21 +240,17 @@ def _evaluate(found: Board) -> None:
         found.here.service.allow(actor(touch=True), ACTION, found.environment)
         evaluate(settings, found.environment, wait_s=WAIT_S)
     except Ms5opsError as error:
-        _refused(error)
+        show_failure(error)
 
 
 def _done(work: Callable[[], object], said: str) -> None:
     try:
         work()
     except Ms5opsError as error:
-        _refused(error)
+        show_failure(error)
         return
     st.session_state[_TOLD] = said
     st.rerun()
-
-
-def _refused(error: Ms5opsError) -> None:
-    st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])
 
 
 def _refusal() -> str | None:

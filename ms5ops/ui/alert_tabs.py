@@ -17,7 +17,7 @@ from ms5ops.alerts.store import Evaluation, events
 from ms5ops.errors import Ms5opsError
 from ms5ops.observe.finding import counted
 from ms5ops.ui.identity import actor
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import ICONS, plain, show_failure
 from ms5ops.ui.tables import Column, show_table
 
 _KINDS = {
@@ -147,7 +147,7 @@ def _test(here: Alerting) -> None:
         with st.spinner("Sending"):
             done = here.test(actor(touch=True))
     except Ms5opsError as error:
-        st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])
+        show_failure(error)
         return
     for one in done:
         if one.failure is None:

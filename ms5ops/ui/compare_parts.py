@@ -29,7 +29,7 @@ from ms5ops.observe.storage import snapshot_sizes
 from ms5ops.ui import readings
 from ms5ops.ui.benchmark_readings import loaded, run_headers
 from ms5ops.ui.links import page_link
-from ms5ops.ui.messages import plain, show_error
+from ms5ops.ui.messages import in_words, plain, show_error
 from ms5ops.ui.panels import empty_panel
 from ms5ops.ui.readings import Readings
 from ms5ops.ui.tables import Column, show_table
@@ -154,7 +154,7 @@ def comparison(found: Material, before: Selected, after: Selected) -> Comparison
             tuple(found.names.items()),
         )
     except Ms5opsError as error:
-        st.warning(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=":material/info:")
+        st.warning(in_words(error), icon=":material/info:")
         return None
 
 

@@ -11,7 +11,7 @@ from ms5ops.config import load_settings
 from ms5ops.errors import Ms5opsError, NotAllowed
 from ms5ops.ui import providers
 from ms5ops.ui.access_routes import address, session_token
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import in_words, plain, show_failure
 
 
 def actor(*, touch: bool = False) -> Actor | None:
@@ -43,12 +43,11 @@ def guard(action: Action, title: str = "") -> Actor | None:
 
 
 def _refused(error: Ms5opsError) -> None:
-    sentences = f"**{plain(error.happened)}** {plain(error.next_step)}"
     if isinstance(error, NotAllowed):
-        st.warning(sentences, icon=":material/lock:")
+        st.warning(in_words(error), icon=":material/lock:")
         _sign_in_link("guard")
     else:
-        st.error(sentences, icon=ICONS["critical"])
+        show_failure(error)
 
 
 def _required(action: Action) -> Actor | None:

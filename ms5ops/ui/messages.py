@@ -27,6 +27,16 @@ def show_error(error: Ms5opsError, what: str) -> None:
     )
 
 
+def in_words(error: Ms5opsError) -> str:
+    """What happened, emphasised, and the next step, as markdown."""
+    return f"**{plain(error.happened)}** {plain(error.next_step)}"
+
+
+def show_failure(error: Ms5opsError) -> None:
+    """Say that what was asked for was not done, why, and what to do."""
+    st.error(in_words(error), icon=ICONS["critical"])
+
+
 def plain(text: str) -> str:
     """Text from elsewhere, so that markdown shows it as it is."""
     for mark in "\\`*_{}[]<>#|$~:":

@@ -14,7 +14,7 @@ from ms5ops.rollout.way import Way, find_way
 from ms5ops.ui import identity, rollout_measure
 from ms5ops.ui import rollout_gate as gate
 from ms5ops.ui import rollout_material as material
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import ICONS, plain, show_failure
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import VERDICTS
 from ms5ops.units import bytes_text, instant_text
@@ -100,7 +100,7 @@ def _way(found: Material, deployment: Deployment, phases: tuple[int, ...], conve
             connected.database, deployment, site.conditions(), phases=phases or None, conversions=conversions
         )
     except Ms5opsError as error:
-        material.refused(error)
+        show_failure(error)
         return None
 
 

@@ -13,7 +13,7 @@ from ms5ops.rollout.journal import Deployment
 from ms5ops.ui import rollout_live as live
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.links import page_link
-from ms5ops.ui.messages import plain
+from ms5ops.ui.messages import plain, show_failure
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.tables import Column, show_table
 from ms5ops.units import MISSING, instant_text
@@ -90,7 +90,7 @@ def _one(found: Material, deployment: Deployment) -> None:
         known = material.known(found.connected, deployment.id)
         state = progress.read_live(found.connected.database, UUID(str(deployment.id)), known, found.now)
     except Ms5opsError as error:
-        material.refused(error)
+        show_failure(error)
         return
     st.markdown(f"**{deployment.name.capitalize()} is {deployment.status}.** {plain(deployment.note or '')}")
     changes, operations, log = st.tabs(["What it changed", "Operations", "Log"])

@@ -24,7 +24,7 @@ from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.records import State
 from ms5ops.ui import identity
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import ICONS, plain, show_failure
 from ms5ops.ui.readings import Readings
 
 STATE_TTL_S = 30
@@ -98,7 +98,7 @@ def read(page: Readings) -> Material | None:
     try:
         return _read(page)
     except Ms5opsError as error:
-        refused(error)
+        show_failure(error)
         return None
 
 
@@ -164,7 +164,7 @@ def attempt(work: Callable[[], str | None]) -> bool:
     try:
         news = work()
     except Ms5opsError as error:
-        refused(error)
+        show_failure(error)
         return False
     if news:
         st.session_state[_NEWS] = news
@@ -188,11 +188,6 @@ def news() -> None:
     text = st.session_state.pop(_NEWS, None)
     if text:
         st.success(plain(text), icon=ICONS["ok"])
-
-
-def refused(error: Ms5opsError) -> None:
-    """What was refused or failed, and what to do."""
-    st.error(f"**{plain(error.happened)}** {plain(error.next_step)}", icon=ICONS["critical"])
 
 
 def why_not(actor: Actor | None, action: Action) -> str | None:

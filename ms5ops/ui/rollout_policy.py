@@ -12,7 +12,7 @@ from ms5ops.policy.document import PolicySet
 from ms5ops.rollout.plan import make_plan
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
-from ms5ops.ui.messages import ICONS, plain
+from ms5ops.ui.messages import ICONS, plain, show_failure
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import lint_findings, show_lint
 from ms5ops.units import instant_text
@@ -64,7 +64,7 @@ def _forms(found: Material) -> None:
     try:
         text = policy_sets.adjusted(found.chosen.text, changes)
     except Ms5opsError as error:
-        material.refused(error)
+        show_failure(error)
         return
     _effect(found, text, "form", off)
 
@@ -97,7 +97,7 @@ def _effect(found: Material, text: str, key: str, off: bool) -> None:
         now = make_plan(material.state_for(found, found.chosen.text), found.chosen.policy)
         then = make_plan(material.state_for(found, text), policy)
     except Ms5opsError as error:
-        material.refused(error)
+        show_failure(error)
         return
     _changes(differing)
     old, new = ({one.key: one for one in plan.operations} for plan in (now, then))

@@ -10,7 +10,7 @@ from pathlib import Path
 from ms5ops.database import Database, Target
 from tests.conftest import NATIVE, native_targets
 
-ROUNDS, EXECUTIONS = 15, 60
+ROUNDS, EXECUTIONS, WARM_UP = 15, 200, 50
 STATEMENTS = {
     # Name: statement, from about half a millisecond up.
     "sum of 8,000": "SELECT sum(g) FROM generate_series(1, 8000) g",
@@ -34,11 +34,11 @@ FASTEST = 0.02
 def main() -> None:
     """Execute time of a timed session against pgbench's latency, simple protocol, one client.
 
-    On the servers of MS5OPS_NATIVE_DSN, over the same address. For each statement 15 rounds of 60 executions each way,
-    in turn, so that what drifts meets both. Two ratios, and 1.05 is the most that either may be: the median of the
-    rounds' ratios of medians, with the rounds' quartiles beside it, which takes a machine that does nothing else (where
-    the quartiles lie far apart, it was not); and the ratio of the fastest 2 % of all executions, which is told on a
-    crowded one, too.
+    On the servers of MS5OPS_NATIVE_DSN, over the same address. For each statement 15 rounds of 200 executions each way,
+    in turn, so that what drifts meets both; each round has a session of its own, which the first 50 warm up. Two
+    ratios, and 1.05 is the most that either may be: the median of the rounds' ratios of medians, with the rounds'
+    quartiles beside it, which takes a machine that does nothing else (where the quartiles lie far apart, it was not);
+    and the ratio of the fastest 2 % of all executions, which is told on a crowded one, too.
     """
     program = find_pgbench()
     if program is None or not native_targets():
@@ -79,19 +79,18 @@ def compare(target: Target, program: str, statement: str) -> tuple[list[list[flo
     own: list[list[float]] = []
     other: list[list[float]] = []
     database = Database(target)
-    with database.timed_session(60_000) as session:
-        text = session.statement(statement)
-        for _ in range(20):
-            session.time(text)
-        for _ in range(ROUNDS):
-            own.append([session.time(text).execute_ms for _ in range(EXECUTIONS)])
-            other.append(pgbench_latencies(target, program, statement))
+    for _ in range(ROUNDS):
+        with database.timed_session(60_000) as session:  # a new one for each round, as pgbench makes
+            text = session.statement(statement)
+            times = [session.time(text).execute_ms for _ in range(EXECUTIONS)]
+        own.append(times[WARM_UP:])
+        other.append(pgbench_latencies(target, program, statement))
     database.close()
     return own, other
 
 
 def pgbench_latencies(target: Target, program: str, statement: str) -> list[float]:
-    """Milliseconds of each execution, from pgbench's own log; the first tenth warms its session up."""
+    """Milliseconds of each execution, from pgbench's own log, without those that warm its session up."""
     with tempfile.TemporaryDirectory(prefix="ms5ops-pgbench-") as folder:
         script = Path(folder) / "statement.sql"
         script.write_text(f"{statement};\n", encoding="utf-8")
@@ -106,4 +105,4 @@ def pgbench_latencies(target: Target, program: str, statement: str) -> list[floa
         variables = {**os.environ, "PGPASSWORD": password, "PGOPTIONS": options}
         subprocess.run(command, cwd=folder, env=variables, check=True, capture_output=True)
         lines = [line for file in Path(folder).glob("pgbench_log.*") for line in file.read_text().splitlines()]
-    return [int(line.split()[2]) / 1000 for line in lines][EXECUTIONS // 10 :]
+    return [int(line.split()[2]) / 1000 for line in lines][WARM_UP:]

@@ -9,7 +9,7 @@ from ms5ops.benchmark.records import Surroundings
 from ms5ops.benchmark.suite import CHOICES
 from ms5ops.database import Database
 from ms5ops.environments import Connected
-from ms5ops.errors import Ms5opsError
+from ms5ops.errors import PrivilegeMissing
 from ms5ops.observe.chunks import read_chunks
 from ms5ops.observe.compression import TableCompression, read_compression
 from ms5ops.observe.jobs import read_jobs
@@ -107,7 +107,7 @@ def memory(meminfo: str) -> str:
 def _deployment(database: Database) -> journal.Deployment | None:
     try:
         found = journal.deployments(database)
-    except Ms5opsError:  # the role may not see the journal: then it is not known what is in force
+    except PrivilegeMissing:  # the role may not see the journal: then it is not known what is in force
         return None
     return next((one for one in found if one.status == "done" and one.direction == "apply"), None)
 

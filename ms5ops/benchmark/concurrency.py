@@ -7,7 +7,7 @@ from ms5ops.benchmark import anchor, results, sampling
 from ms5ops.benchmark.crowd import Driven, crowd
 from ms5ops.benchmark.ingest import strained
 from ms5ops.benchmark.options import Gathered, Work
-from ms5ops.benchmark.records import Unit
+from ms5ops.benchmark.records import Outcome, Unit
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import FOLDER
 from ms5ops.benchmark.suite import bound, load_suite
@@ -36,7 +36,7 @@ def measure(work: Work, gathered: Gathered) -> None:
         strained(work.site.read, datetime.now(UTC))
     except BenchmarkError as error:
         for level in levels:
-            _add_not_there(gathered, level, f"{error.happened} {error.next_step}")
+            _add_without(gathered, level, "not there", f"{error.happened} {error.next_step}")
         return
     statements = mix(work)
     room = _room(work)
@@ -51,10 +51,15 @@ def measure(work: Work, gathered: Gathered) -> None:
                     f"The server has room for {max(room, 0)} more sessions, and {level} clients do not fit. Raise"
                     " max_connections, or put a connection pooler in front."
                 )
-                _add_not_there(gathered, level, message)
+                _add_without(gathered, level, "not there", message)
                 continue
             began = datetime.now(UTC)
-            driven = clients.drive(level, work.effort.drive_s, work.options.seed)
+            try:
+                driven = clients.drive(level, work.effort.drive_s, work.options.seed)
+            except BenchmarkError as error:  # a client process is gone, and with it the others' start
+                for missed in levels[levels.index(level) :]:
+                    _add_without(gathered, missed, "failed", f"{error.happened} {error.next_step}")
+                return
             _add(gathered, level, began, driven, list(statements))
             work.keep(lambda: gathered)
 
@@ -151,11 +156,11 @@ def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questi
     gathered.add(throughput, [Sample(began, rate) for rate in rates])
 
 
-def _add_not_there(gathered: Gathered, level: int, message: str) -> None:
+def _add_without(gathered: Gathered, level: int, outcome: Outcome, message: str) -> None:
     units: dict[str, Unit] = {f"concurrency_{level}": "ms", f"concurrency_{level}_throughput": "queries/s"}
     for name, unit in units.items():
         gathered.add(
-            results.without(name, "concurrency", about(level), unit=unit, outcome="not there", message=message), ()
+            results.without(name, "concurrency", about(level), unit=unit, outcome=outcome, message=message), ()
         )
 
 

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -26,6 +26,7 @@ from ms5ops.errors import BenchmarkError, Ms5opsError
 OPENED_AT_ONCE = 8
 START_TIMEOUT_S = 30.0
 ANSWER_MARGIN_S = 60.0
+_GONE = "A client process ended before it was done."
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,18 @@ class Crowd:
         self._margin_s = ANSWER_MARGIN_S + statement_timeout_ms / 1000
 
     def drive(self, clients: int, seconds: float, seed: int) -> Driven:
-        """Connect ``clients`` clients, have them all ask for so long, and disconnect them."""
+        """Connect ``clients`` clients, have them all ask for so long, and disconnect them.
+
+        Raises BenchmarkError where a client process has ended or does not answer: the crowd is of no use any more.
+        """
         pipes = self._pipes[: min(clients, len(self._pipes))]
         shares = [clients // len(pipes) + (place < clients % len(pipes)) for place in range(len(pipes))]
         firsts = [sum(shares[:place]) for place in range(len(pipes))]
         for pipe, share, first in zip(pipes, shares, firsts, strict=True):
-            pipe.send((share, first, seconds, seed))
+            self._tell(pipe, (share, first, seconds, seed))
         connected = sum(self._answer(pipe, ANSWER_MARGIN_S) for pipe in pipes)
         for pipe in pipes:  # all have connected: now they begin together
-            pipe.send("go")
+            self._tell(pipe, "go")
         parts = [self._answer(pipe, seconds + self._margin_s) for pipe in pipes]
         errors: Counter[str] = Counter()
         for part in parts:
@@ -74,12 +78,19 @@ class Crowd:
         )
 
     @staticmethod
+    def _tell(pipe: "Connection[Any, Any]", what: Any) -> None:
+        try:
+            pipe.send(what)
+        except OSError as error:
+            raise BenchmarkError(_GONE, "Try again.") from error
+
+    @staticmethod
     def _answer(pipe: "Connection[Any, Any]", timeout_s: float) -> Any:
         try:
             if pipe.poll(timeout_s):
                 return pipe.recv()
-        except EOFError as error:
-            raise BenchmarkError("A client process ended before it was done.", "Try again.") from error
+        except (EOFError, OSError) as error:
+            raise BenchmarkError(_GONE, "Try again.") from error
         raise BenchmarkError(f"A client process has not answered for {timeout_s:.0f} s.", "Try again.")
 
 
@@ -121,12 +132,9 @@ def _serve(
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that holds the other end
     database = Database(target)
     pipe.send("ready")
-    while True:
-        try:
-            share, first, seconds, seed = pipe.recv()
-        except EOFError:  # the run is over
-            return
-        _be_clients(pipe, database, statements, statement_timeout_ms, (share, first, seconds, seed))
+    with suppress(EOFError):  # the run is over
+        while True:
+            _be_clients(pipe, database, statements, statement_timeout_ms, pipe.recv())
 
 
 def _be_clients(

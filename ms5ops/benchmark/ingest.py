@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ms5ops.benchmark import results, sampling
-from ms5ops.benchmark.options import Gathered, Stop, Work
+from ms5ops.benchmark.options import Gathered, Site, Stop, Work
 from ms5ops.benchmark.records import Outcome, Result
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import FOLDER, scratch_table
@@ -93,7 +93,7 @@ def measure(work: Work, gathered: Gathered) -> None:
     """A result per batch size; where the server refuses the table to write into, those say why, and the run goes on."""
     names = {batch: f"ingest_batch_{batch}" for batch in work.effort.batches}
     try:
-        target = writable(work.site.write, datetime.now(UTC))
+        target = writable(work.site, datetime.now(UTC))
         with scratch_table(target.database, target.schema) as table:
             metrics = metric_ids(target.database, target.schema)
             for batch, name in names.items():
@@ -153,15 +153,14 @@ def about(batch: int) -> str:
     )
 
 
-def writable(site: Connected | None, now: datetime) -> Connected:
+def writable(site: Site, now: datetime) -> Connected:
     """The connection to write with; BenchmarkError where there is none, or writing is not welcome now."""
-    if site is None:
-        raise BenchmarkError(
-            "The environment has no deploy credential, which a writing benchmark needs.",
-            "Add one in ms5ops.toml, or leave the writing benchmarks out.",
-        )
-    strained(site, now)
-    return site
+    if site.write is None:
+        happened = site.refusal.happened if site.refusal else "There is no connection that may write here."
+        next_step = f"{site.refusal.next_step} " if site.refusal else ""
+        raise BenchmarkError(happened, f"{next_step}Or leave the writing benchmarks out.")
+    strained(site.write, now)
+    return site.write
 
 
 def strained(site: Connected, now: datetime) -> None:

@@ -47,7 +47,7 @@ def measure(work: Work, gathered: Gathered) -> None:
     """Ingest and dashboards at twice the expected volume; then as fast as it goes. Errors as ``ingest.measure``'s."""
     due = TIMES * expected_rows_per_s()
     try:
-        target = writable(work.site.write, datetime.now(UTC))
+        target = writable(work.site, datetime.now(UTC))
         with (
             scratch_table(target.database, target.schema) as table,
             target.database.timed_session(work.effort.statement_timeout_ms, writes=True) as session,

@@ -45,23 +45,28 @@ class Options:
 
 @dataclass(frozen=True)
 class Site:
-    """Where to measure: a reading connection, a changing one where the environment has it, the database's identity."""
+    """Where to measure: a reading connection, a changing one where it can be had, the database's identity.
+
+    ``refusal`` says why there is no changing one: what has to write passes it on.
+    """
 
     read: Connected
     write: Connected | None
     source: str
+    refusal: ConfigError | None = None
 
 
 @contextmanager
 def open_site(settings: Settings, environment: str | None = None) -> Iterator[Site]:
     """The site of an environment (None: the default one), closed when the block ends. Errors as ``connect``'s."""
     read = connect(settings, environment)
+    write, refusal = None, None
     try:
         write = connect(settings, environment, "deploy")
-    except ConfigError:  # no deploy credential: what has to write will say so
-        write = None
+    except ConfigError as error:  # reading needs none
+        refusal = error
     try:
-        yield Site(read, write, source_id(read))
+        yield Site(read, write, source_id(read), refusal)
     finally:
         for connected in (read, write):
             if connected is not None:

@@ -49,11 +49,20 @@ def measure(settings: Settings, run: Run, actor: Actor, tell: Callable[[str], No
                 told = time.monotonic()
                 tell(f"measuring {benchmark_title(progress.label)}")
 
-        (done,) = run_series(site, options, History(), report=report, stop=announced.stop_asked, narrate=log.info)
-        announced.ended("stopped" if done.header.is_partial else "finished", run_id=done.header.run_id)
-    if done.header.is_partial:
+        done = run_series(
+            site,
+            options,
+            History(),
+            repeat=asked.repeat,
+            report=report,
+            stop=announced.stop_asked,
+            narrate=log.info,
+        )
+        last = done[-1].header
+        announced.ended("stopped" if last.is_partial else "finished", run_id=last.run_id)
+    if last.is_partial:
         return "cancelled", "It was stopped; what was measured until then is kept."
-    bad = [benchmark_title(one.benchmark) for one in done.results if one.outcome in PROBLEMS]
+    bad = {benchmark_title(one.benchmark): None for run in done for one in run.results if one.outcome in PROBLEMS}
     return "done", f"Without a figure for: {', '.join(bad)}." if bad else ""
 
 

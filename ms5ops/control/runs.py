@@ -47,7 +47,7 @@ class Options:
     """How a run was asked for. Reasons are sentences that the journal keeps; None where none was needed.
 
     ``phases`` to take back (none: all), ``conversions``, ``accept_loss`` and ``force`` as for a rollback; ``label``
-    names a benchmark run, ``scope`` says what it measures.
+    names a benchmark run, ``scope`` says what it measures, ``repeat`` how many times in a row (1 to 50).
     """
 
     outside_window: str | None = None
@@ -58,6 +58,7 @@ class Options:
     force: bool = False
     label: str | None = None
     scope: Scope = "usual"
+    repeat: int = 1
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,11 @@ def _form(page: Readings, status: Status | None) -> None:
                 help="What people will call this run. Runs can be compared by it.",
             )  # fmt: skip
             scope = st.selectbox("What", list(SCOPES), key="measure_scope", width=380)
+            repeat = st.number_input(
+                "Runs in a row", min_value=1, max_value=50, value=1, step=1, key="measure_repeat", width=130,
+                help="Several runs tell how far unchanged runs lie apart: a comparison with three or more on either "
+                "side sees smaller changes.",
+            )  # fmt: skip
             wanted = st.form_submit_button(
                 "Run benchmarks", type="primary", icon=":material/timer:", disabled=refusal is not None
             )
@@ -98,7 +103,7 @@ def _form(page: Readings, status: Status | None) -> None:
         if status is not None:
             _last(status)
     if wanted:
-        _start(page, label.strip(), scope)
+        _start(page, label.strip(), scope, repeat)
 
 
 def _refusal() -> str | None:
@@ -131,9 +136,9 @@ def _last(status: Status) -> None:
         st.caption(f"The last run {word} {units.ago_text(status.finished_at, datetime.now(UTC))}.")
 
 
-def _start(page: Readings, label: str, scope: str) -> None:
+def _start(page: Readings, label: str, scope: str, repeat: int) -> None:
     service = Service.here()
-    options = Options(label=label or None, scope=SCOPES[scope])
+    options = Options(label=label or None, scope=SCOPES[scope], repeat=repeat)
     try:
         run, is_new = service.start(actor(touch=True), Order("benchmark", page.connected.name, options=options))
         if not is_new:

@@ -1,6 +1,7 @@
 """Writing, many clients, jobs and twice the volume: what is measured, and that nothing is left behind."""
 
 import json
+import multiprocessing
 import os
 import socket
 import subprocess
@@ -14,13 +15,13 @@ from ms5ops.benchmark import concurrency, ingest, job_latency, load
 from ms5ops.benchmark.anchor import Choice, spans
 from ms5ops.benchmark.crowd import Driven
 from ms5ops.benchmark.ingest import Commit
-from ms5ops.benchmark.options import Gathered, Pace, Site, Work
+from ms5ops.benchmark.options import Gathered, Pace, Progress, Site, Work
 from ms5ops.benchmark.records import Result, Run
 from ms5ops.benchmark.runner import run_suite
 from ms5ops.benchmark.sampling import Sample, thinned
 from ms5ops.benchmark.scratch import GIVEN_UP_AFTER, SCHEMA, index_on, is_leftover, remove_leftovers, scratch_table
 from ms5ops.database import Database, Target
-from ms5ops.errors import BenchmarkError, ServerError
+from ms5ops.errors import BenchmarkError, ConfigError, ServerError
 from ms5ops.policy.document import load_policy
 from tests.benchmark.sites import TINY, site_of, tiny
 from tests.conftest import Sandboxes
@@ -151,12 +152,15 @@ def test_an_index_is_made_again_on_another_table() -> None:
 def test_writing_benchmarks_say_why_they_were_left_out(site: Site) -> None:
     assert site.write is not None
     protected = replace(site.write, protected=True, name="plant", maintenance_window="22:00-06:00 UTC")
-    assert ingest.writable(protected, NOW.replace(hour=23)) is protected
+    assert ingest.writable(replace(site, write=protected), NOW.replace(hour=23)) is protected
     with pytest.raises(BenchmarkError, match="is closed"):
-        ingest.writable(protected, NOW)
-    run = run_suite(replace(site, write=None), tiny(parts=("ingest", "load")))
+        ingest.writable(replace(site, write=protected), NOW)
+    refusal = ConfigError("The password of the deploy credential cannot be read.", "Export it.")
+    run = run_suite(replace(site, write=None, refusal=refusal), tiny(parts=("ingest", "load")))
     assert {result.outcome for result in run.results} == {"not there"}
-    assert all("deploy credential" in str(result.message) for result in run.results)
+    assert {result.message for result in run.results} == {
+        "The password of the deploy credential cannot be read. Export it. Or leave the writing benchmarks out."
+    }
     assert len(run.results) == 4
     closed = replace(site.read, protected=True, maintenance_window="00:00-00:00 UTC")
     refused = run_suite(replace(site, read=closed), tiny(parts=("concurrency",))).results
@@ -203,6 +207,24 @@ def test_clients_ask_at_once(site: Site) -> None:
         assert latency.details["queries"] >= level
         clients = run.samples.loc[run.samples["benchmark"] == latency.benchmark, "client"]
         assert set(clients) == set(range(level))
+
+
+@pytest.mark.parametrize("state", ["optimised"])
+def test_a_client_process_that_dies_fails_what_it_measured_and_nothing_else(site: Site) -> None:
+    def kill_one(progress: Progress) -> None:
+        if progress.label.startswith("concurrency_3"):
+            multiprocessing.active_children()[0].kill()
+
+    run = run_suite(site, tiny(parts=("concurrency",)), report=kill_one)
+    outcomes = {result.benchmark: (result.outcome, result.message) for result in run.results}
+    gone = ("failed", "A client process ended before it was done. Try again.")
+    assert outcomes == {
+        "concurrency_1": ("ok", None),
+        "concurrency_1_throughput": ("ok", None),
+        "concurrency_3": gone,
+        "concurrency_3_throughput": gone,
+    }
+    assert not run.header.is_partial
 
 
 def test_throughput_is_counted_in_windows_by_when_answers_came() -> None:

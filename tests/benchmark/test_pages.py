@@ -184,6 +184,7 @@ def test_a_run_is_started_seen_by_others_and_stopped(opened: Open, monkeypatch: 
     monkeypatch.setattr(measure_parts, "actor", lambda touch=False: me)  # a browser's cookie cannot be had here
     page = opened("benchmarks")
     page.text_input(key="measure_label").input("from the page")
+    page.number_input(key="measure_repeat").set_value(2)
     next(one for one in page.button if one.label == "Run benchmarks").click()
     page.run()
     try:
@@ -191,6 +192,10 @@ def test_a_run_is_started_seen_by_others_and_stopped(opened: Open, monkeypatch: 
         other = opened("benchmarks")  # another session
         assert "**Measuring: from the page**" in words(other)
         assert not [one for one in other.button if one.label == "Run benchmarks"]
+        deadline = time.monotonic() + 30
+        while (seen := background.current("sandbox")) and not seen.step.startswith("Run 1 of 2: "):
+            assert time.monotonic() < deadline, seen.step
+            time.sleep(0.05)
         other.button(key="stop_benchmarks").click().run()
     finally:
         background.ask_to_stop("sandbox")

@@ -55,7 +55,7 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
     def kept_state() -> drift.Drift | None:
         if drift.verified_number(service.store, source) is None:
             return None
-        return drift.read_drift(service.store, source, lambda policy: service.state(connected, policy))
+        return service.drift(connected, source)
 
     return Material(
         now=now,
@@ -66,7 +66,7 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
         transactions=reading(lambda: _of_origin(history, "transaction_snapshots", source, connected.origin)),
         benchmarks=reading(lambda: _benchmarks(history, source, connected, reachable=overview is not None)),
         drift=reading(kept_state),
-        is_changing=drift.being_changed(service.store, connected.name),
+        is_changing=unreachable is None and reading(lambda: service.is_changing(connected)).found(False),
     )
 
 

@@ -14,8 +14,10 @@ from ms5ops.cli import rollout
 from ms5ops.cli.plan import PhaseOption, PolicyOption
 from ms5ops.cli.rollout import Desk, narration
 from ms5ops.cli.status import EnvironmentOption, JsonOption
-from ms5ops.control import anchors, plans, worker
+from ms5ops.control import anchors, plans
+from ms5ops.control.conclusion import conclude
 from ms5ops.control.plans import KeptPlan
+from ms5ops.control.runs import WELL_ENDED
 from ms5ops.control.service import Service
 from ms5ops.control.site import reasons, refuse_blocking, refuse_closed
 from ms5ops.errors import NotAllowed, RolloutError
@@ -277,27 +279,26 @@ def _ask(environment: str | None, wanted: str, kind: RequestKind) -> None:
 
 def _finish(desk: Desk, outcome: Outcome, before: tuple[Check, ...], as_json: bool) -> None:
     """Check, write the report, say how it ended, and exit with the code for it."""
-    (status, reason), after, files = worker.conclude(
-        desk.service, desk.site, outcome, policy_text=desk.policy_text, before=before
-    )
-    if after:
-        _show_checks(narration, after)
+    found = conclude(desk.service, desk.site, outcome, policy_text=desk.policy_text, before=before)
+    if found.checks:
+        _show_checks(narration, found.checks)
     anchors.record_end(
         desk.site,
         outcome.deployment,
         desk.actor,
         "apply" if outcome.direction == "apply" else "roll back",
-        "done" if status in ("done", "rolled back") else "failed",
+        "done" if found.status in WELL_ENDED else "failed",
         deployment=outcome.number,
-        how=f"{status}. {reason}".strip(),
+        how=f"{found.status}. {found.reason}".strip(),
     )
     if as_json:
-        checks = {"before": as_plain(before), "after": as_plain(after)}
-        typer.echo(json.dumps({**as_plain(outcome), "report": list(map(str, files)), "checks": checks}, default=str))
-    rollout.show_outcome(outcome, files)
+        checks = {"before": as_plain(before), "after": as_plain(found.checks)}
+        ends = {"report": list(map(str, found.report)), "missing": found.missing, "checks": checks}
+        typer.echo(json.dumps({**as_plain(outcome), **ends}, default=str))
+    rollout.show_outcome(outcome, found)
     if outcome.status in ("paused", "cancelled"):
         raise typer.Exit(130 if desk.interrupted else 1)
-    if outcome.status == "failed" or worst(after) == "failed":
+    if outcome.status == "failed" or worst(found.checks) == "failed" or found.missing:
         raise typer.Exit(1)
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from ms5ops.access import audit, shell
 from ms5ops.access.roles import Action, Actor
 from ms5ops.control import policy_sets
+from ms5ops.control.conclusion import Conclusion
 from ms5ops.control.service import Service
 from ms5ops.control.site import Site
 from ms5ops.control.supervision import supervised
@@ -182,7 +183,7 @@ def show_way(way: Way) -> None:
         narration.print(f"Decompressing needs {bytes_text(way.needed_bytes)} of disk; free: {free}.")
 
 
-def show_outcome(outcome: Outcome, files: tuple[Path, Path]) -> None:
+def show_outcome(outcome: Outcome, found: Conclusion) -> None:
     """How it ended, on stderr."""
     style = "bold green" if outcome.status in ("done", "rolled back") else "bold red"
     stays = "stay" if outcome.status in ("done", "rolled back") else "left"
@@ -196,7 +197,10 @@ def show_outcome(outcome: Outcome, files: tuple[Path, Path]) -> None:
         narration.print(f"[dim]left  {escape(key)}[/]")
     if outcome.next_step:
         narration.print(outcome.next_step)
-    narration.print(f"Report: {files[1]}")
+    for line in found.missing:
+        narration.print(f"[bold red]{escape(line)}[/]")
+    if found.report:
+        narration.print(f"Report: {found.report[1]}")
 
 
 class _Bars:

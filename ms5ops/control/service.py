@@ -13,8 +13,9 @@ from ms5ops.access import audit
 from ms5ops.access.manage import allowed, recorded
 from ms5ops.access.roles import Action, Actor
 from ms5ops.config import Settings, load_settings
-from ms5ops.control import anchors, approvals, plans, policy_sets, runs
+from ms5ops.control import anchors, approvals, drift, plans, policy_sets, runs
 from ms5ops.control.approvals import Asked, Gate
+from ms5ops.control.drift import Drift
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import ACTIONS, Options, Order, Run
 from ms5ops.control.site import Site, open_site
@@ -23,9 +24,10 @@ from ms5ops.environments import Connected, connect
 from ms5ops.errors import NotAllowed, RolloutError
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet, load_policy
-from ms5ops.rollout import executor, journal
+from ms5ops.rollout import executor, journal, lease
 from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.kept_tables import drop_kept, kept_table
+from ms5ops.rollout.limits import Limits
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.precheck import window_of
 from ms5ops.rollout.records import State
@@ -59,6 +61,17 @@ class Service:
     def allow(self, actor: Actor | None, action: Action, environment: str | None) -> Actor:
         """The actor with the role of now; NotAllowed, recorded, where that may not do it."""
         return allowed(actor, action, self.settings.chosen(environment))
+
+    def is_changing(self, connected: Connected) -> bool:
+        """Whether a database is being changed now: by a run of this console, or by a command line anywhere."""
+        return drift.being_changed(self.store, connected.name) or lease.is_held(connected.database, Limits())
+
+    def drift(self, connected: Connected, source: str) -> Drift | None:
+        """The drift of a database; None where nothing was verified there, and while it is being changed."""
+        found = drift.read_drift(self.store, source, lambda policy: self.state(connected, policy))
+        if found and found.differences and self.is_changing(connected):
+            return None
+        return found
 
     # Planning -----------------------------------------------------------------------------------------------
 

@@ -1,28 +1,25 @@
 """What a run's own process does: ask again whether it may, check, work, check again, and write down how it ended."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
-from pathlib import Path
 from uuid import UUID
 
 from ms5ops.access import audit
 from ms5ops.access.audit import Outcome as Recorded
 from ms5ops.access.manage import allowed
 from ms5ops.access.roles import Action, Actor
-from ms5ops.control import anchors, drift, measuring, plans, policy_sets, runs
+from ms5ops.control import anchors, measuring, plans, policy_sets, runs
+from ms5ops.control.conclusion import conclude
 from ms5ops.control.runs import ACTIONS, Run
 from ms5ops.control.service import Service, about
 from ms5ops.control.site import Site, reasons, refuse_blocking, refuse_closed
 from ms5ops.control.supervision import supervised
-from ms5ops.environments import source_id
 from ms5ops.errors import Ms5opsError, NotAllowed
 from ms5ops.rollout import dry_run as trying
-from ms5ops.rollout import executor, journal, report
+from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
-from ms5ops.rollout.check import Check, worst
+from ms5ops.rollout.check import Check
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.plan import check_fresh
-from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.way import find_way
 from ms5ops.units import bytes_text
@@ -72,7 +69,8 @@ def _concluded(  # noqa: PLR0917 - all that a run has by then
     service: Service, run: Run, actor: Actor, site: Site, outcome: Outcome, text: str, before: Sequence[Check] = ()
 ) -> Ended:
     """What follows the work, and then how it ended: in the audit log, with that log's head in the journal."""
-    ended = conclude(service, site, outcome, policy_text=text, before=before, run=run)[0]
+    found = conclude(service, site, outcome, policy_text=text, before=before, run=run)
+    ended = found.status, found.reason
     anchors.record_end(
         site, outcome.deployment, actor, ACTIONS[run.order.kind], _recorded(ended),
         **about(run.order), run=run.id, how=_how(ended),
@@ -190,49 +188,3 @@ _WORK: dict[runs.Kind, Callable[[Service, Run, Actor], Ended]] = {
 }
 _RECORDED: tuple[runs.Kind, ...] = ("apply", "resume", "rollback")
 """Kinds whose end ``_concluded`` records."""
-
-
-def conclude(
-    service: Service,
-    site: Site,
-    outcome: Outcome,
-    *,
-    policy_text: str | None,
-    before: Sequence[Check] = (),
-    run: Run | None = None,
-) -> tuple[Ended, tuple[Check, ...], tuple[Path, Path]]:
-    """What follows the work: the checks after it, the report, the state that drift is told from.
-
-    How it all ended, the checks, and the report's files (Markdown, HTML).
-    """
-    after: tuple[Check, ...] = ()
-    if outcome.status in ("done", "rolled back"):
-        if outcome.direction == "apply":
-            _stage(service, run, "checking the result")
-            plan, _ = journal.documents(site.write, outcome.deployment)
-            after = postchecks(site.server, site.policy, plan["phases"])
-        if policy_text is not None:
-            drift.remember(
-                service.store,
-                site.state(),
-                journal.deployment(site.write, outcome.deployment),
-                environment=site.connected.name,
-                source=source_id(site.connected),
-                policy_text=policy_text,
-            )
-    found = journal.deployment(site.write, outcome.deployment)
-    files = report.write(report.read_report(site.write, found, before, after))
-    if run is not None:
-        kept = {"before": before, "after": after}
-        checks = {name: [asdict(one) for one in made] for name, made in kept.items()}
-        runs.keep_checks(service.store, run.id, {**checks, "report": [str(file) for file in files]})
-    reason = outcome.reason or ""
-    if outcome.status == "done" and worst(after) == "failed":
-        failing = ", ".join(one.title for one in after if one.verdict == "failed")
-        reason = f"All is applied; a check after it failed: {failing}."
-    return (outcome.status, reason), after, files
-
-
-def _stage(service: Service, run: Run | None, text: str) -> None:
-    if run is not None:
-        runs.stage(service.store, run.id, text)

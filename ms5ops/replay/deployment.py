@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from ms5ops.config import SANDBOX, load_settings
-from ms5ops.control import policy_sets, worker
+from ms5ops.control import policy_sets
+from ms5ops.control.conclusion import conclude
 from ms5ops.control.service import Service
 from ms5ops.control.site import Site, refuse_blocking
 from ms5ops.control.store import control_store
@@ -51,7 +52,7 @@ def apply_phase4(connected: Connected, stop: Stop, report: Callable[[Progress], 
             f"Phase 4 could not be applied to the sandbox: {outcome.reason or outcome.status}.",
             "Start again: what was replayed until then is thrown away.",
         )
-    worker.conclude(service, site, outcome, policy_text=policy_text, before=before)
+    conclude(service, site, outcome, policy_text=policy_text, before=before)
     server.database.close()
 
 

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from ms5ops.database import Database, Session
 from ms5ops.errors import LeaseLost, LeaseTaken, ServerError, StatementConflict
 from ms5ops.queries import ANY_VERSION, query
-from ms5ops.rollout.journal import FOLDER, Journal, Reader, Who
+from ms5ops.rollout.journal import FOLDER, Journal, Reader, Who, exists
 from ms5ops.rollout.limits import Limits
 from ms5ops.units import duration_text, instant_text
 
@@ -49,6 +49,14 @@ def holder(reader: Reader) -> dict[str, Any] | None:
     """Who holds the database: the row of the query ``lease``, None where nobody does."""
     row = _rows(reader, "lease")[0]
     return row if row["token"] else None
+
+
+def is_held(reader: Reader, limits: Limits) -> bool:
+    """Whether somebody changes the database now, from wherever: a holder that gave a sign of life of late."""
+    if not exists(reader):
+        return False
+    found = holder(reader)
+    return found is not None and found["age_seconds"] <= limits.stale_after_s
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ms5ops import paths
+from ms5ops.errors import RolloutError
 from ms5ops.rollout import journal
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.journal import Deployment, Event, OperationRow, Reader
@@ -131,13 +132,19 @@ def read_report(
 
 
 def write(report: Report, into: Path | None = None) -> tuple[Path, Path]:
-    """Write it as Markdown and HTML; the two files."""
+    """Write it as Markdown and HTML; the two files. RolloutError where they cannot be written."""
     into = into or folder()
-    into.mkdir(parents=True, exist_ok=True)
     name = f"{report.deployment.environment}_{report.deployment.number:04d}_{report.deployment.id.hex[:8]}"
     files = into / f"{name}.md", into / f"{name}.html"
-    files[0].write_text(report.markdown(), encoding="utf-8")
-    files[1].write_text(report.html(), encoding="utf-8")
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        files[0].write_text(report.markdown(), encoding="utf-8")
+        files[1].write_text(report.html(), encoding="utf-8")
+    except OSError as error:
+        raise RolloutError(
+            f"The report cannot be written into {into} ({error.strerror}).",
+            "Make room for it there; `python -m ms5ops deployments` shows the same from the journal.",
+        ) from error
     return files
 
 

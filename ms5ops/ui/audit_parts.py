@@ -5,24 +5,33 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import streamlit as st
 
-from ms5ops import units
+from ms5ops import paths
 from ms5ops.access import manage
 from ms5ops.access.audit import OUTCOMES, Entry, Verification
 from ms5ops.access.audit_export import as_csv, as_json, chosen, details_text
 from ms5ops.access.roles import Actor
+from ms5ops.config import load_settings
+from ms5ops.control import anchors
+from ms5ops.control.anchors import Anchored
+from ms5ops.observe.finding import counted
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.units import MISSING
 
 _SPANS = {"Last 24 hours": 1, "Last 7 days": 7, "Last 30 days": 30, "All": None}
 _SHOWN = 2_000
+_JOURNALS_READ_EVERY_S = 60
 
 
 def verification(actor: Actor) -> Verification:
-    """Verify the log, and say how it stands."""
-    found = manage.verify_audit(actor)
+    """Verify the log, also against its heads in the journals of the databases, and say how it stands."""
+    anchored = _anchored(str(paths.state_folder()))
+    found = manage.verify_audit(actor, kept=anchored.heads)
     if found.intact:
+        heads = counted(len(anchored.heads), "state of it", "states of it")
+        witnessed = f" {heads} that deployments noted in the journals of the databases agree." if anchored.heads else ""
         st.success(
-            f"**The log is whole.** {units.count_text(found.entries)} entries, none changed, moved or missing.",
+            f"**The log is whole.** {counted(found.entries, 'entry', 'entries')}, none changed, moved or missing."
+            f"{witnessed}",
             icon=ICONS["ok"],
         )
     else:
@@ -33,7 +42,15 @@ def verification(actor: Actor) -> Verification:
             "state folder, and compare with a copy or an export.",
             icon=ICONS["critical"],
         )
+    for name, why in anchored.unread.items():
+        st.caption(f"Not compared with the journal of {plain(name)}: {plain(why)}")
     return found
+
+
+@st.cache_data(ttl=_JOURNALS_READ_EVERY_S, max_entries=8, show_spinner="Asking the journals of the databases")
+def _anchored(state: str) -> Anchored:
+    """``state``: the folder that holds the log."""
+    return anchors.read(load_settings())
 
 
 def filtered(actor: Actor) -> list[Entry]:

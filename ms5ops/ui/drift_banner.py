@@ -49,5 +49,4 @@ def show(page: Readings) -> None:
 # In the background, so that no page waits for it; a deployment that ends has another number.
 @st.cache_resource(ttl=TTL_S, refresh_mode="background", max_entries=16, show_spinner=False)
 def _drift(key: str, _page: Readings) -> Drift | None:
-    service = Service.here()
-    return drift.read_drift(service.store, _page.source, lambda policy: service.state(_page.connected, policy))
+    return Service.here().drift(_page.connected, _page.source)

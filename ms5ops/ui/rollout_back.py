@@ -21,6 +21,7 @@ from ms5ops.units import bytes_text, instant_text
 
 BESIDE_PX = 450
 """Two of them stand side by side on a laptop's screen."""
+WAY_TTL_S = 20
 
 
 def verify(found: Material) -> None:
@@ -92,16 +93,25 @@ def _named(one: Deployment) -> str:
 
 def _way(found: Material, deployment: Deployment, phases: tuple[int, ...], conversions: bool) -> Way | None:
     """What a rollback would do, found out with the reading role."""
-    policy, _ = found.service.policy_of(found.environment, str(deployment.id))
-    connected = found.connected
-    site = Site(connected, policy, connect_server(connected.database, connected.schema), Who.here())
     try:
-        return find_way(
-            connected.database, deployment, site.conditions(), phases=phases or None, conversions=conversions
-        )
+        return _read_way(
+            f"{deployment.id} {deployment.status} {phases} {conversions}",
+            found, deployment, phases, conversions,
+        )  # fmt: skip
     except Ms5opsError as error:
         show_failure(error)
         return None
+
+
+# For so short a time that it is not read again while somebody ticks and types; what runs finds its own.
+@st.cache_resource(ttl=WAY_TTL_S, max_entries=16, show_spinner="Finding the way back")
+def _read_way(key: str, _found: Material, _deployment: Deployment, _phases: tuple[int, ...], _conversions: bool) -> Way:
+    policy, _ = _found.service.policy_of(_found.environment, str(_deployment.id))
+    connected = _found.connected
+    site = Site(connected, policy, connect_server(connected.database, connected.schema), Who.here())
+    return find_way(
+        connected.database, _deployment, site.conditions(), phases=_phases or None, conversions=_conversions
+    )
 
 
 def _show_way(way: Way) -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -15,14 +16,16 @@ from ms5ops import paths
 from ms5ops.access import accounts, audit
 from ms5ops.access.roles import Actor
 from ms5ops.config import load_settings
-from ms5ops.control import anchors, drift, progress, runs
+from ms5ops.control import anchors, progress, runs
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import Options, Order, Run
 from ms5ops.control.service import Service
 from ms5ops.control.store import ControlError, control_store
 from ms5ops.database import Database
 from ms5ops.environments import connect, source_id
-from ms5ops.rollout import journal
+from ms5ops.rollout import journal, lease
+from ms5ops.rollout.journal import Who
+from ms5ops.rollout.limits import Limits
 from ms5ops.sandbox import process
 from tests.conftest import FORKS
 
@@ -127,10 +130,15 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
     drifts(service)
     old_log = kept_log()
 
+    reports = paths.state_folder() / "reports"
+    shutil.rmtree(reports)
+    reports.write_text("in the way", encoding="utf-8")
     back = Order("rollback", "sandbox", deployment=first, options=Options(accept_loss=True, force=True))
     taken, _ = service.start(people["operator"], back, typed="sandbox")
     last = ended(service, taken)
     assert last.outcome == "rolled back", last.message
+    assert last.message is not None
+    assert last.message.startswith("No report was written: The report cannot be written into ")  # and that alone
     told = [(one.actor, one.action, one.outcome) for one in reversed(audit.entries())]
     assert ("second", "apply", "done") in told
     assert told[-2:] == [("operator", "roll back", "begun"), ("operator", "roll back", "done")]
@@ -166,7 +174,7 @@ def drifts(service: Service) -> None:
     connected = connect(service.settings, "sandbox")
 
     def look() -> tuple[str, ...]:
-        found = drift.read_drift(service.store, source_id(connected), lambda policy: service.state(connected, policy))
+        found = service.drift(connected, source_id(connected))
         assert found is not None
         return found.differences
 
@@ -174,6 +182,15 @@ def drifts(service: Service) -> None:
     with_writing = Database(process.target(), "write")
     with_writing.execute("COMMENT ON TABLE factory_telemetry.metric_hist IS 'by hand'")
     assert any("by hand" in line for line in look())
+    last = journal.deployment(with_writing)
+    limits = Limits()
+    with (
+        with_writing.session() as session,
+        lease.held(with_writing, session, last.id, Who.here(), limits, embedded=True),
+    ):
+        assert service.drift(connected, source_id(connected)) is None  # a command line at work, wherever it runs
+        assert service.is_changing(connected)
+    assert not service.is_changing(connected)
     with_writing.execute("COMMENT ON TABLE factory_telemetry.metric_hist IS NULL")
     assert look() == ()
 

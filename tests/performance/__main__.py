@@ -5,11 +5,12 @@ They print figures with how these were taken; nothing passes or fails by a time.
 
 import sys
 
-from tests.performance import history, ingest, pages, pgbench, readings, sessions
+from tests.performance import history, ingest, pages, pgbench, readings, sessions, signins
 
 BENCHMARKS = {
     "pages": pages.main,
     "sessions": sessions.main,
+    "signins": signins.main,
     "readings": readings.main,
     "ingest": ingest.main,
     "history": history.main,

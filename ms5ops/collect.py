@@ -50,7 +50,7 @@ def collect(settings: Settings, name: str | None = None, history: History | None
     stored = store(history, snapshot, source=source, environment=connected.name, origin=connected.origin)
     runs = overview.job_runs.value
     if runs is not None:
-        history.append({"job_run": job_runs_to_store(runs, source)})
+        history.append({"job_run": job_runs_to_store(runs, source, connected.origin)})
     return Collected(
         snapshot_id=stored.snapshot_id,
         environment=connected.name,

@@ -132,7 +132,7 @@ def store(history: History, snapshot: Snapshot, *, source: str, environment: str
     return Stored(snapshot_id, waiting)
 
 
-def job_runs_to_store(runs: pd.DataFrame, source: str) -> pd.DataFrame:
+def job_runs_to_store(runs: pd.DataFrame, source: str, origin: str) -> pd.DataFrame:
     """Finished runs of a runs frame (``observe.jobs.RUN_DTYPES``) as rows of the history's table job_run."""
     finished = runs[~runs["is_running"] & runs["start"].notna()]
     return pd.DataFrame(
@@ -143,6 +143,7 @@ def job_runs_to_store(runs: pd.DataFrame, source: str) -> pd.DataFrame:
             "finished_at": finished["finish"],
             "succeeded": finished["succeeded"],
             "message": finished["message"],
+            "origin": origin,
         }
     )
 

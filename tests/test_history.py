@@ -1,7 +1,7 @@
 import subprocess
 import sys
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -23,6 +23,7 @@ def run_frame(job_id: int, source: str = "test") -> pd.DataFrame:
         "finished_at": NOW,
         "succeeded": True,
         "message": None,
+        "origin": "measured",
     }
     return pd.DataFrame([row])
 
@@ -118,3 +119,16 @@ def test_a_holder_is_waited_for_and_named(tmp_path: Path) -> None:
 
 def test_migrations_are_numbered_without_gaps() -> None:
     assert [number for number, _ in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_runs_that_were_kept_without_an_origin_have_that_of_their_time(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    told, untold = run_frame(1), run_frame(2).drop(columns="origin")
+    later = untold.assign(job_id=3, started_at=NOW + timedelta(hours=2))
+    replayed = snapshot_frame().assign(origin="replayed", taken_at=NOW + timedelta(hours=1))
+    history.append({"job_run": told})
+    history.append({"job_run": pd.concat([untold, later])})
+    assert list(history.read("job_runs", EVER)["origin"]) == ["measured", "measured", "measured"]
+    history.append({"snapshot": replayed})
+    history.append({"snapshot": snapshot_frame().assign(origin="simulated", taken_at=NOW + timedelta(hours=3))})
+    assert list(history.read("job_runs", EVER)["origin"]) == ["measured", "replayed", "simulated"]

@@ -128,7 +128,7 @@ def test_job_runs_are_kept_once(sandboxes: Sandboxes, tmp_path: Path) -> None:
     database = Database(sandboxes.target("optimised"))
     runs = read_all(connect_server(database)).job_runs.get()
     database.close()
-    rows = job_runs_to_store(runs, "here")
+    rows = job_runs_to_store(runs, "here", "measured")
     assert len(rows) > 0
     history = History(tmp_path / "h.duckdb")
     history.append({"job_run": rows})

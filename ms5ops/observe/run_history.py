@@ -20,8 +20,9 @@ SAME_RUN = timedelta(seconds=1)
 DRAWN_LIMIT = 2_000
 LANES_LIMIT = 40
 
-TIMELINE_DTYPES = {**RUN_DTYPES, "outcome": "str", "origin": "str"}
-"""``RUN_DTYPES`` with ``outcome`` (``Outcome``) and ``origin``: "server", "history" or "last run" (from job_stats)."""
+TIMELINE_DTYPES = {**RUN_DTYPES, "outcome": "str", "origin": "str", "is_replayed": "bool"}
+"""``RUN_DTYPES`` with ``outcome`` (``Outcome``), ``origin`` ("server", "history" or "last run", which job_stats tells)
+and ``is_replayed``: its calendar was simulated."""
 
 _KIND_ORDER = {kind: place for place, kind in enumerate(get_args(JobKind))}
 # Names that procedures of TimescaleDB's own have for people.
@@ -73,6 +74,7 @@ def joined_runs(
     together["outcome"] = _outcomes(together, jobs)
     # A run that goes on is reported with the message of a crash (timescaledb#7239).
     together.loc[together["outcome"] == "running", ["message", "error_code"]] = None
+    together["is_replayed"] = _replayed(together, stored)
     together["duration_s"] = (together["finish"] - together["start"]).dt.total_seconds()
     found = together[list(TIMELINE_DTYPES)].astype(TIMELINE_DTYPES)
     return found.sort_values("start", ascending=False, na_position="last", kind="stable").reset_index(drop=True)
@@ -89,7 +91,8 @@ class Timeline:
     """What a timeline draws. ``bars``: job_id, lane, outcome, start, finish (None while running), runs (how many one
     bar stands for), duration_s (longest), newest (its start) and message of the newest. ``lanes`` from top to bottom.
 
-    ``runs`` were in the span, ``merged`` of them share bars of ``slot`` length, ``left_out`` are of jobs without lane.
+    ``runs`` were in the span, ``merged`` of them share bars of ``slot`` length, ``left_out`` are of jobs without lane,
+    ``replayed`` ones had a simulated calendar.
     """
 
     bars: pd.DataFrame
@@ -98,6 +101,7 @@ class Timeline:
     merged: int
     slot: timedelta
     left_out: int
+    replayed: int
 
 
 def timeline(
@@ -123,7 +127,8 @@ def timeline(
     drawn = pd.concat([part for part in bars if len(part)], ignore_index=True) if len(shown) else bars[0]
     drawn = drawn.sort_values(["start", "lane"], kind="stable").reset_index(drop=True)
     merged = int(drawn.loc[drawn["runs"] > 1, "runs"].sum())
-    return Timeline(drawn, tuple(order), len(found), merged, slot, len(found) - len(shown))
+    replayed = int(found["is_replayed"].sum())
+    return Timeline(drawn, tuple(order), len(found), merged, slot, len(found) - len(shown), replayed)
 
 
 def run_at(runs: pd.DataFrame, job_id: int, start: str) -> dict[str, Any] | None:
@@ -281,6 +286,12 @@ def _stored_runs(stored: pd.DataFrame) -> pd.DataFrame:
     frame["succeeded"] = stored["succeeded"].astype("boolean")
     frame["message"] = stored["message"].astype("str")
     return _with_all_columns(frame)
+
+
+def _replayed(runs: pd.DataFrame, stored: pd.DataFrame | None) -> pd.Series:
+    """A replay empties the database first: up to the last run that it stored there is no other."""
+    last = pd.NaT if stored is None else stored.loc[stored["origin"] == "replayed", "started_at"].max()
+    return runs["start"] <= last if pd.notna(last) else pd.Series(data=False, index=runs.index)
 
 
 def _last_runs(jobs: Sequence[Job]) -> pd.DataFrame:

@@ -33,7 +33,7 @@ def snapshot(history: History, connected: Connected) -> None:
     store(history, snapshot_of(overview), source=source, environment=connected.name, origin=connected.origin)
     runs = overview.job_runs.value
     if runs is not None:
-        history.append({"job_run": job_runs_to_store(runs, source)})
+        history.append({"job_run": job_runs_to_store(runs, source, connected.origin)})
 
 
 def benchmark(history: History, connected: Connected, month: Month, ahead: timedelta) -> None:

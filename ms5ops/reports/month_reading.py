@@ -117,8 +117,7 @@ def read_month(
         return storage_facts(own("storage_snapshots", origin), month)
 
     def jobs(origin: Origin) -> JobFacts | None:
-        runs = _job_runs(stored["job_runs"], stored["job_snapshots"], origin)
-        return job_facts(own("job_snapshots", origin), runs, month)
+        return job_facts(own("job_snapshots", origin), own("job_runs", origin), month)
 
     return MonthFacts(
         environment=connected.name,
@@ -148,17 +147,6 @@ def stored_months(history: History, source: str) -> tuple[str, ...]:
 def _months(snapshots: pd.DataFrame, headers: Sequence[RunHeader]) -> tuple[str, ...]:
     taken = {month_of(at.to_pydatetime()) for at in snapshots["taken_at"].unique()}
     return tuple(sorted(taken | {month_of(one.started_at) for one in headers}))
-
-
-def _job_runs(runs: pd.DataFrame, snapshots: pd.DataFrame, origin: Origin) -> pd.DataFrame:
-    """The runs of one origin: the history keeps none with a run, but the server that was replayed on had no other
-    until the last replayed snapshot, and runs nothing replayed after it."""
-    replayed = snapshots.loc[snapshots["origin"] == "replayed", "taken_at"].max()
-    if pd.isna(replayed):
-        return runs.iloc[0:0] if origin == "replayed" else runs
-    by_then = runs["started_at"] <= replayed
-    own: pd.DataFrame = runs[by_then if origin == "replayed" else ~by_then]
-    return own
 
 
 def _changes(connected: Connected, spans: Sequence[DeploymentSpan], month: Month) -> tuple[Change, ...]:

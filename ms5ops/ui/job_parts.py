@@ -46,6 +46,7 @@ RUN_COLUMNS = [
     Column("error_code", "Error code", about="PostgreSQL's SQLSTATE"),
     Column("job_id", "Job number", about="job_id in timescaledb_information.jobs"),
     Column("origin", "Known from", about="The server's job history, this console's history, or the job's last run"),
+    Column("calendar", "Calendar", about="“replayed”: the run was measured, its calendar was simulated"),
 ]
 JOB_COLUMNS = [
     Column("job", "Job"),
@@ -207,7 +208,7 @@ def runs_over_time(page: Readings, jobs: Sequence[Job]) -> None:
         f"Runs of background jobs, {IN_WORDS[span]}",
         _about(drawn, jobs),
         timeline_figure(drawn, since, page.read_at),
-        runs_within(runs, since, page.read_at),
+        _with_calendar(runs_within(runs, since, page.read_at)),
         RUN_COLUMNS,
         key="job_runs",
         explain="One lane per job, one bar per run from start to finish; very short runs are drawn wider than they "
@@ -350,6 +351,11 @@ def _about(drawn: Timeline, jobs: Sequence[Job]) -> str:
         )
     if drawn.left_out:
         parts.append(f"{units.count_text(drawn.left_out)} runs of further jobs are in the table only")
+    if drawn.replayed:
+        parts.append(
+            f"{'all' if drawn.replayed == drawn.runs else units.count_text(drawn.replayed)} of them replayed: only "
+            "their calendar was simulated"
+        )
     silent = sorted(set(lane_names(jobs).values()) - set(drawn.lanes))
     if silent and not drawn.left_out:
         more = f" and {len(silent) - 6} more" if len(silent) > 6 else ""
@@ -382,7 +388,10 @@ def _clicked_run(runs: pd.DataFrame, clicked: Sequence[Sequence[str]]) -> None:
     took = units.duration_text(run["duration_s"]) if pd.notna(run["duration_s"]) else "not recorded"
     with st.container(border=True, key="clicked_run"):
         st.markdown(f"**{plain(run['job'])}**: {word.lower()}")
-        st.caption(f"Started {run['start']:%Y-%m-%d %H:%M:%S} UTC, duration {took}, job number {run['job_id']}")
+        replayed = ", replayed" if run["is_replayed"] else ""
+        st.caption(
+            f"Started {run['start']:%Y-%m-%d %H:%M:%S} UTC, duration {took}, job number {run['job_id']}{replayed}"
+        )
         if isinstance(run["message"], str):
             st.code(run["message"], language=None, wrap_lines=True)
         elif run["outcome"] != "succeeded":
@@ -410,6 +419,10 @@ def _joined(
     source: str, read_at: datetime, _page: Readings, _stored: pd.DataFrame | None, _jobs: Sequence[Job]
 ) -> pd.DataFrame:
     return joined_runs(_page.overview.job_runs.found(_no_runs()), _stored, _jobs, read_at - SPANS["30 d"])
+
+
+def _with_calendar(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.assign(calendar=runs["is_replayed"].map({True: "replayed", False: ""}))
 
 
 def _no_runs() -> pd.DataFrame:

@@ -54,7 +54,8 @@ def run(start: datetime, seconds: float = 1, *, succeeded: bool | None = True, *
 
 
 def stored(*rows: tuple[int, datetime, datetime | None, bool | None, str | None]) -> pd.DataFrame:
-    return pd.DataFrame(rows, columns=["job_id", "started_at", "finished_at", "succeeded", "message"])
+    columns = ["job_id", "started_at", "finished_at", "succeeded", "message"]
+    return pd.DataFrame(rows, columns=columns).assign(origin="measured")
 
 
 def test_names_are_for_people_and_each_is_used_once() -> None:
@@ -92,6 +93,17 @@ def test_a_run_known_from_three_places_is_shown_once_and_the_server_wins() -> No
     assert list(found["outcome"]) == ["failed", "succeeded"]
     assert found["message"].iloc[0] == "no room"
     assert dict(found.dtypes.astype(str)) == TIMELINE_DTYPES
+
+
+def test_runs_up_to_the_last_replayed_one_are_replayed_wherever_they_are_known_from() -> None:
+    kept = stored((1000, NOW - 2 * HOUR, NOW - 2 * HOUR, True, None), (1001, NOW - HOUR, NOW - HOUR, True, None))
+    found = joined_runs(
+        runs(run(NOW - MINUTE), run(NOW - HOUR - MINUTE)), kept.assign(origin="replayed"), [job(last_start=None)]
+    )
+    assert list(found["origin"]) == ["server", "history", "server", "history"]
+    assert list(found["is_replayed"]) == [False, True, True, True]
+    assert timeline(found, NOW - 3 * HOUR, NOW).replayed == 3
+    assert not joined_runs(runs(run(NOW)), kept, [job()])["is_replayed"].any()
 
 
 def test_the_last_run_stands_in_where_the_server_records_no_success() -> None:

@@ -108,6 +108,7 @@ def test_the_jobs_of_the_strides_are_in_the_history(home: Replayed) -> None:
     kept = home.history.read("job_runs", {"source": source, "since": since})
     server = home.database.row("SELECT min(start_time) AS first FROM timescaledb_information.job_history")["first"]
     assert (kept["started_at"] < server).sum() > 10
+    assert set(kept["origin"]) == {"replayed"}
 
 
 def test_the_sandbox_is_planned_by_a_named_set_of_its_own(home: Replayed) -> None:

@@ -124,7 +124,8 @@ def job_runs() -> pd.DataFrame:
         (SOURCE, 1000, MIDDLE, MIDDLE + 1.5 * HOUR, False, f"canceled {HOSTILE}"),
         (SOURCE, 1000, MONTH.begins - 5 * HOUR, MONTH.begins - HOUR, False, "an older failure"),
     ]
-    return pd.DataFrame(rows, columns=["source", "job_id", "started_at", "finished_at", "succeeded", "message"])
+    columns = ["source", "job_id", "started_at", "finished_at", "succeeded", "message"]
+    return pd.DataFrame(rows, columns=columns).assign(origin="simulated")
 
 
 def alert(key: str, sentence: str, severity: Any = "warning") -> Alert:

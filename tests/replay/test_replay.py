@@ -24,6 +24,8 @@ from ms5ops.rollout import journal
 from ms5ops.sandbox import fill, replaying
 from tests.replay.conftest import TINY, Replayed
 
+pytestmark = pytest.mark.xdist_group("replay")  # one replay for all of them
+
 
 def test_what_is_kept_is_marked_and_stands_at_the_simulated_instants(home: Replayed) -> None:
     source = source_id(connect(load_settings()))

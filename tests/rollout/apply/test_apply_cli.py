@@ -121,31 +121,33 @@ def write_plant(folder: Path) -> Target:
     return target
 
 
-def test_a_protected_environment_wants_its_name_a_backup_and_its_window(legacy: Path) -> None:
+def test_a_protected_environment_wants_its_name_a_backup_and_its_window(
+    legacy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = write_plant(legacy)
+    for name, value in environment(legacy).items():
+        monkeypatch.setenv(name, value)
+
+    def refusal(*words: str) -> str:
+        return str(CliRunner().invoke(app, words).exception)
+
     closed = call(legacy, "apply", "-e", "plant", "--yes")
     assert (closed.returncode, "window is closed" in closed.stderr) == (2, True), closed.stderr
     window = ("--outside-window", "a test")
-    unkept = call(legacy, "apply", "-e", "plant", "--confirm", "plant", *window, "--phase", "1")
-    assert (unkept.returncode, "only a plan that somebody else has approved" in unkept.stderr) == (2, True)
-    saved = call(legacy, "plans", "--save", "-e", "plant", "--phase", "1", "--json")
+    unkept = refusal("apply", "-e", "plant", "--confirm", "plant", *window, "--phase", "1")
+    assert "only a plan that somebody else has approved" in unkept
+    saved = CliRunner().invoke(app, ["plans", "--save", "-e", "plant", "--phase", "1", "--json"])
     plan = json.loads(saved.stdout)
-    own = call(legacy, "approve", str(plan["number"]))
-    assert (own.returncode, "cannot approve it" in own.stderr) == (2, True), own.stderr
-    unapproved = call(legacy, "apply", "--plan-id", plan["id"], "--confirm", "plant", *window)
-    assert (unapproved.returncode, "nobody has approved it yet" in unapproved.stderr) == (2, True), unapproved.stderr
+    assert "cannot approve it" in refusal("approve", str(plan["number"]))
+    assert "nobody has approved it yet" in refusal("apply", "--plan-id", plan["id"], "--confirm", "plant", *window)
     asked = Asked(f"plan {plan['number']}", f"plan {plan['id']}", plan["plan_hash"], plan["author"])
     store, now = Store(legacy / "control.sqlite", "control"), datetime.now(UTC)
     approvals.approve(store, asked, Actor("second", "operator"), comment="", now=now, valid_for=timedelta(hours=1))
     wanted = ("apply", "--plan-id", str(plan["number"]), *window)
-    unnamed = call(legacy, *wanted, "--yes")
-    assert (unnamed.returncode, "Give --confirm plant" in unnamed.stderr) == (2, True), unnamed.stderr
-    wrong = call(legacy, *wanted, "--confirm", "plan")
-    assert (wrong.returncode, "is not the environment's name" in wrong.stderr) == (2, True), wrong.stderr
-    assert "environments.plant" not in wrong.stdout
+    assert "Give --confirm plant" in refusal(*wanted, "--yes")
+    assert "is not the environment's name" in refusal(*wanted, "--confirm", "plan")
     if shutil.which("pg_dump") is None:
-        unsaved = call(legacy, *wanted, "--confirm", "plant")
-        assert "no backup can be made" in unsaved.stderr
+        assert "no backup can be made" in refusal(*wanted, "--confirm", "plant")
     done = call(legacy, *wanted, "--confirm", "plant", "--no-backup", "sandbox", "--json")
     assert json.loads(done.stdout)["status"] == "done", done.stderr
     database = Database(target)

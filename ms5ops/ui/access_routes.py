@@ -178,6 +178,11 @@ def routes() -> list[Route]:
     ]
 
 
+def instead(error: Ms5opsError, about: str, next_path: str) -> Response:
+    """A page that says what went wrong at a sign-in, in place of whatever was asked for."""
+    return _page("Sign in", about, next_path, error)
+
+
 def _answered(handler: Handler) -> Handler:
     """The handler; where not even its form can be made (the accounts cannot be read), that is said in its place."""
 
@@ -185,7 +190,7 @@ def _answered(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except Ms5opsError as error:
-            return _page("Sign in", "This cannot be done now.", own_path(""), error)
+            return instead(error, "This cannot be done now.", own_path(""))
 
     return answer
 

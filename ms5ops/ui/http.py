@@ -14,7 +14,8 @@ from ms5ops.collect import collect
 from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.sandbox import replaying
-from ms5ops.ui import access_routes, metrics_route
+from ms5ops.ui import access_routes, metrics_route, providers
+from ms5ops.ui.provider_sign_in import NEXT, ProviderSignIn
 from ms5ops.ui.proxies import ConfiguredProxies
 
 log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
 }
+_OF_PROVIDER = (b"_streamlit_user", b"_streamlit_session", NEXT.encode())
 
 
 class SecurityHeaders:
@@ -54,9 +56,15 @@ class SecurityHeaders:
 
 
 def _cookie_as_due(header: tuple[bytes, bytes], scope: Scope) -> tuple[bytes, bytes]:
-    """Streamlit marks its cookies (of an OpenID Connect sign-in, too) HttpOnly but not Secure."""
+    """Streamlit marks its cookies (of an OpenID Connect sign-in, too) HttpOnly but not Secure.
+
+    A proxy that ends TLS may not say so; where the provider leads back to https, those of its sign-in are due there.
+    """
     name, value = header
-    if scope["scheme"] != "https" or name.lower() != b"set-cookie" or b"; secure" in value.lower():
+    is_secure = scope["scheme"] == "https" or (
+        value.startswith(_OF_PROVIDER) and providers.address().startswith("https:")
+    )
+    if not is_secure or name.lower() != b"set-cookie" or b"; secure" in value.lower():
         return header
     return name, value + b"; Secure"
 
@@ -112,5 +120,5 @@ async def _lifespan(_app: Any) -> AsyncIterator[None]:
 
 
 ROUTES = [*access_routes.routes(), *metrics_route.routes()]
-MIDDLEWARE = [Middleware(ConfiguredProxies), Middleware(SecurityHeaders)]
+MIDDLEWARE = [Middleware(ConfiguredProxies), Middleware(SecurityHeaders), Middleware(ProviderSignIn)]
 LIFESPAN = _lifespan

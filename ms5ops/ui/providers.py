@@ -3,6 +3,7 @@
 from functools import cache
 
 import streamlit as st
+from streamlit.auth_util import get_origin_from_redirect_uri
 
 from ms5ops.config import load_settings
 
@@ -11,6 +12,12 @@ from ms5ops.config import load_settings
 def has_identity_provider() -> bool:
     """Whether ``[auth]`` is configured in .streamlit/secrets.toml, so that st.login works; as the console started."""
     return bool(st.secrets.load_if_toml_exists()) and "auth" in st.secrets
+
+
+@cache
+def address() -> str:
+    """Where people open the console to sign in through the provider (``https://ops.example``); nothing without one."""
+    return get_origin_from_redirect_uri() or "" if has_identity_provider() else ""
 
 
 def has_local_accounts() -> bool:

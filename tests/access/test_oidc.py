@@ -7,6 +7,7 @@ import pytest
 from ms5ops.access import accounts, audit, oidc
 from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
+from ms5ops.errors import NotAllowed
 from tests.access.conftest import Clock, configure
 
 TOML = """
@@ -66,7 +67,7 @@ def test_an_expired_token_is_nobodys(kept: Store, clock: Clock) -> None:
     assert accounts.current("maria@example.org", "oidc") is None, "for the service as for the page"
 
 
-@pytest.mark.parametrize("missing", ["sub", "iss", "exp"])
+@pytest.mark.parametrize("missing", ["sub", "iss", "iat", "exp"])
 def test_a_token_without_what_it_must_have_is_nobodys(kept: Store, clock: Clock, missing: str) -> None:
     configure(kept, TOML)
     token = claims(clock)
@@ -101,3 +102,60 @@ def test_an_address_that_is_unverified_or_somebody_elses_is_not_the_name(kept: S
     stranger = oidc.actor(claims(clock, ("ms5-admins",), sub="other"))
     assert stranger == Actor("other", "admin", "oidc")
     assert accounts.current("maria@example.org", "oidc") == Actor("maria@example.org", "operator", "oidc")
+
+
+def test_whom_the_provider_called_otherwise_before_gets_a_name_of_their_own(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    oidc.actor(claims(clock, email=None))
+    oidc.actor(claims(clock))
+    moved = oidc.actor(claims(clock, iss="https://new.example"))
+    assert moved == Actor("https://new.example 8f3a", "operator", "oidc")
+
+
+@pytest.mark.parametrize(
+    ("changes", "happened"),
+    [
+        ({"groups": ["other"]}, "maria@example.org is signed in at the identity provider, but none of their groups"),
+        ({"exp": 0}, "This sign-in at the identity provider has ended."),
+        ({"iss": None}, "lacks something"),
+    ],
+)
+def test_why_somebody_is_not_admitted(kept: Store, clock: Clock, changes: dict[str, Any], happened: str) -> None:
+    configure(kept, TOML)
+    with pytest.raises(NotAllowed, match=happened):
+        oidc.admitted(claims(clock, **changes))
+
+
+def test_a_disabled_person_is_told_so(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    oidc.actor(claims(clock))
+    accounts.set_disabled("maria@example.org", True, "oidc")
+    with pytest.raises(NotAllowed, match="is disabled"):
+        oidc.admitted(claims(clock))
+
+
+def test_a_sign_in_lasts_no_longer_than_the_settings_say(kept: Store, clock: Clock) -> None:
+    configure(kept, f"[access]\nsession_hours = 2\n{TOML}")
+    token = claims(clock, exp=clock.now.timestamp() + 30 * 86_400)
+    clock.forward(minutes=119)
+    assert oidc.actor(token)
+    clock.forward(minutes=1)
+    assert oidc.actor(token) is None
+    assert accounts.current("maria@example.org", "oidc") is None, "for the service as for the page"
+
+
+def test_a_sign_out_ends_it_in_every_browser_until_the_next_sign_in(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    token = claims(clock)
+    oidc.actor(token)
+    clock.forward(minutes=1)
+    oidc.sign_out(token)
+    with pytest.raises(NotAllowed, match="has ended"):
+        oidc.admitted(token)
+    assert accounts.current("maria@example.org", "oidc") is None
+    oidc.sign_out(token)
+    assert [(one.actor, one.action, one.outcome) for one in audit.entries()] == [
+        ("maria@example.org", "sign out", "done"), ("maria@example.org", "sign in", "done"),
+    ]  # fmt: skip
+    clock.forward(minutes=1)
+    assert oidc.actor(claims(clock)) == Actor("maria@example.org", "operator", "oidc")

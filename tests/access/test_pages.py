@@ -115,3 +115,17 @@ def test_whether_reading_asks_for_a_sign_in(
         page = AppTest.from_function(reading, default_timeout=30).run()
         assert bool(page.markdown) is sees
         assert bool(page.warning) is not sees
+
+
+@pytest.mark.parametrize("has_session", [False, True])
+def test_a_lapsed_token_of_the_provider_does_not_stand_in_the_way_of_a_password(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, has_session: bool
+) -> None:
+    configure(kept, "[access]\nlocal_accounts = true\n")
+    lapsed = {"iss": "https://idp.example", "sub": "8f3a", "iat": 0, "exp": 1}
+    monkeypatch.setattr(identity, "_claims", lambda: lapsed)
+    shown = opened("accounts", signed_in("boss", "admin") if has_session else None, monkeypatch)
+    assert bool(shown.dataframe) is has_session
+    assert [one.value for one in shown.warning] == (
+        [] if has_session else ["**This sign-in at the identity provider has ended.** Sign in again."]
+    )

@@ -13,7 +13,7 @@ from ms5ops.rollout.running import Paused, Run
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended. Keys in the plan's order: ``done`` (or undone), ``left``, and the one that ``failed``.
+    """How a run ended. Keys in the plan's order, no advice: ``done`` (or undone), ``left``, the one that ``failed``.
 
     ``reason`` says why it stopped before the end. ``advice`` are keys of unmet advice, ``warnings`` what the journal
     noted as such.
@@ -50,7 +50,8 @@ def outcome(session: Session, deployment: UUID, direction: Direction = "apply", 
     found = journal.deployment(session, deployment)
     rows = journal.operations(session, deployment)
     finished = ("undone",) if direction == "rollback" else ("done", "skipped")
-    counted = rows if direction == "apply" else [row for row in rows if row.status not in ("pending", "skipped")]
+    skipped = () if direction == "apply" else ("pending", "skipped")
+    counted = [row for row in rows if row.status not in skipped and not row.operation.advice]
     return Outcome(
         deployment=deployment,
         number=found.number,

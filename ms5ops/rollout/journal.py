@@ -72,7 +72,7 @@ class Who:
 class Deployment:
     """One plan that was applied. ``direction`` and ``status`` together say how far it is; ``note`` is the last reason.
 
-    ``operations`` and ``done`` count (advice that was checked counts as done). Instants are the server's.
+    ``operations`` and ``done`` count, without advice. Instants are the server's.
     """
 
     id: UUID

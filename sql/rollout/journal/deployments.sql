@@ -1,5 +1,5 @@
 -- name: deployments
--- about: Deployments, newest first, without their plans.
+-- about: Deployments, newest first, without their plans; what is advice is no operation that could be done.
 -- timescaledb: >=0.0
 -- params: limit
 -- columns: id uuid; number bigint; status text; direction text; started_at timestamptz; finished_at timestamptz; environment text; actor text; db_role text; host text; pid int; tool_version text; server_versions jsonb; plan_hash text; state_hash text; policy_hash text; note text; operations bigint; done bigint
@@ -9,7 +9,8 @@ SELECT d.id, d.number, d.status, d.direction, d.started_at, d.finished_at, d.env
 FROM ms5ops.deployment d
 CROSS JOIN LATERAL (
     SELECT count(*) AS operations, count(*) FILTER (WHERE status IN ('done', 'skipped')) AS done
-    FROM ms5ops.operation WHERE deployment = d.id
+    FROM ms5ops.operation
+    WHERE deployment = d.id AND key NOT IN (SELECT one ->> 'key' FROM jsonb_array_elements(d.plan -> 'advice') one)
 ) o
 ORDER BY d.number DESC
 LIMIT :limit

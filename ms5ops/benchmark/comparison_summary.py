@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from ms5ops.benchmark.compare import Comparison, Total
-from ms5ops.benchmark.expected import Fulfilment, Span
+from ms5ops.benchmark.expected import BYTES_PER_GB, Fulfilment, Span
 from ms5ops.benchmark.run_summary import GROUP_TITLES, benchmark_title, value_text
 from ms5ops.benchmark.statistics import Estimate
 from ms5ops.benchmark.surroundings import Weight
@@ -15,7 +15,7 @@ from ms5ops.benchmark.verdicts import BenchmarkComparison, Figures
 from ms5ops.benchmark.verdicts import Verdict as BenchmarkVerdict
 from ms5ops.observe.finding import counted
 from ms5ops.observe.verdict import Verdict
-from ms5ops.units import MISSING, milliseconds_text, percent_text
+from ms5ops.units import MISSING, bytes_text, milliseconds_text, percent_text
 
 LISTED: tuple[BenchmarkVerdict, ...] = ("faster", "slower", "equivalent", "inconclusive", "not comparable")
 """Verdicts in the order in which a headline counts them."""
@@ -182,12 +182,14 @@ def promise_value(value: float | None, unit: str) -> str:
         return MISSING
     if unit == "ms":
         return milliseconds_text(value)
-    return percent_text(value) if unit == "share saved" else f"{value:.2g} GB a month"
+    return percent_text(value) if unit == "share saved" else f"{bytes_text(value * BYTES_PER_GB)} a month"
 
 
 def _span(span: Span | None, unit: str) -> str:
     if span is None:
         return MISSING
+    if unit == "GB per month":
+        return f"{span.low:g} GB a month" if span.low == span.high else f"{span.low:g} to {span.high:g} GB a month"
     if span.low == span.high:
         return promise_value(span.low, unit)
     if unit == "ms" and span.low < 1000:
@@ -198,9 +200,7 @@ def _span(span: Span | None, unit: str) -> str:
         )
     if unit == "ms":
         return f"{span.low / 1000:g} to {span.high / 1000:g} s"
-    if unit == "share saved":
-        return f"{percent_text(span.low)} to {percent_text(span.high)}"
-    return f"{span.low:g} to {span.high:g} GB a month"
+    return f"{percent_text(span.low)} to {percent_text(span.high)}"
 
 
 def _factor_span(span: Span) -> str:

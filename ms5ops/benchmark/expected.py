@@ -48,7 +48,7 @@ PROMISES: tuple[Promise, ...] = (
 )
 """Expected before and after, as Phase 4's guide promises them."""
 
-_BYTES_PER_GB = 1e9
+BYTES_PER_GB = 1e9
 
 
 @dataclass(frozen=True)
@@ -154,4 +154,4 @@ def _quotient(before: float | None, after: float | None) -> Estimate | None:
 
 
 def _gigabytes(size_bytes: float | None) -> float | None:
-    return None if size_bytes is None else size_bytes / _BYTES_PER_GB
+    return None if size_bytes is None else size_bytes / BYTES_PER_GB

@@ -144,12 +144,20 @@ def outside_figures(
     before: Sequence[RunHeader],
     after: Sequence[RunHeader],
     saved_share: float | None,
+    *,
+    deployments: Sequence[DeploymentSpan] = (),
 ) -> Outside:
     """What benchmarks do not measure: growth before and after from snapshots (``storage.snapshot_sizes``), and
-    ``saved_share``, which compression saves now: of a side that is about now, that is where the newest run is on it."""
+    ``saved_share``, which compression saves now: of a side that is about now, that is where the newest run is on it.
+
+    Where one of ``deployments`` lies between the sides, growth after counts from its end, as on the scorecard, and not
+    from the first run after it, which may be a month later.
+    """
     newest = max(every, key=lambda one: one.started_at)
+    last, first = max(one.finished_at for one in before), min(one.started_at for one in after)
+    between = [one.finished_at for one in deployments if one.finished_at and last <= one.finished_at <= first]
     return Outside(
-        growth_before_bytes=stored_growth(sizes, None, max(one.finished_at for one in before)),
-        growth_after_bytes=stored_growth(sizes, min(one.started_at for one in after), None),
+        growth_before_bytes=stored_growth(sizes, None, last),
+        growth_after_bytes=stored_growth(sizes, max(between, default=first), None),
         saved_share_after=saved_share if newest in after else None,
     )

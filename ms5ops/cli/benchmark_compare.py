@@ -81,7 +81,7 @@ def compare_runs(
     old, new = (select(word, headers, deployments) for word in (before, after))
     sizes = snapshot_sizes(store.read("storage_snapshots", {"source": new.headers[-1].source}))
     saved = _saved_share(connected) if connected else None
-    outside = outside_figures(sizes, headers, old.headers, new.headers, saved)
+    outside = outside_figures(sizes, headers, old.headers, new.headers, saved, deployments=deployments)
     sides = _loaded(store, old), _loaded(store, new)
     found = compare(*sides, Options(margin=margin), outside, deployment_names(deployments))
     if html is not None:

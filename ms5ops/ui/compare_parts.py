@@ -179,6 +179,7 @@ def _outside(found: Material, before: Selected, after: Selected) -> Outside:
         before.headers,
         after.headers,
         savings(compression).saved_share if compression else None,
+        deployments=found.deployments,
     )
 
 

@@ -57,7 +57,12 @@ PROMISE_COLUMNS = [
     Column("before", "Measured before"),
     Column("after", "Measured after", about="Of a group of queries: the geometric mean of their medians"),
     Column("expected_factor", "Expected", about="How many times better"),
-    Column("factor", "Measured", about="How many times better"),
+    Column(
+        "factor",
+        "Measured",
+        about="How many times better. Of queries: the comparison's estimate, in which every run counts once, so that "
+        "it need not be the quotient of the two medians",
+    ),
     Column("met", "Verdict"),
     Column("reason", "Why"),
 ]

@@ -194,6 +194,22 @@ def test_what_compression_saves_now_is_of_the_newest_run_only() -> None:
     assert outside_figures(none, [old, new], [new], [old], 0.8).saved_share_after is None
 
 
+def test_growth_after_a_deployment_counts_from_its_end() -> None:
+    old, new = (example_run("a", started_at=START + day * DAY, seed=day).header for day in (0, 31))
+    sizes = pd.DataFrame(
+        [
+            (pd.Timestamp(START + day * DAY), size)
+            for day, size in ((0.1, 900.0), (1.5, 100.0), (30.9, 200.0), (60, 500.0))
+        ],
+        columns=["taken_at", "size_bytes"],
+    )
+    deployment = DeploymentSpan("d1", 1, START + DAY, START + 1.2 * DAY)
+    found = outside_figures(sizes, [old, new], [old], [new], None, deployments=[deployment])
+    assert found.growth_after_bytes == stored_growth(sizes, START + 1.2 * DAY, None)
+    long_ago = DeploymentSpan("d0", 0, START - 9 * DAY, START - 8 * DAY)
+    assert outside_figures(sizes, [old, new], [old], [new], None, deployments=[long_ago]).growth_after_bytes is None
+
+
 def test_trends_in_words() -> None:
     def series(*speeds: float) -> tuple[str, str, int]:
         found = trends(

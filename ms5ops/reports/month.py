@@ -1,6 +1,7 @@
 """A calendar month in UTC: what a monthly report is about."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -53,6 +54,17 @@ def month_named(text: str, now: datetime) -> Month:
     if found.begins > now:
         raise ReportError(f"{found.title} has not begun.", f"The newest month is {month_of(now)}.")
     return found
+
+
+def month_spans(names: Sequence[str]) -> str:
+    """Months by name, oldest first, as a person lists them: ``2026-02, 2026-05 to 2026-09``."""
+    spans: list[list[str]] = []
+    for name in names:
+        if spans and Month(name).before.name == spans[-1][-1]:
+            spans[-1].append(name)
+        else:
+            spans.append([name])
+    return ", ".join(span[0] if len(span) == 1 else f"{span[0]} to {span[-1]}" for span in spans)
 
 
 def last_whole_month(now: datetime) -> Month:

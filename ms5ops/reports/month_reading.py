@@ -22,7 +22,7 @@ from ms5ops.environments import Connected, Origin, source_id
 from ms5ops.errors import BenchmarkError
 from ms5ops.history import History
 from ms5ops.observe.overview import Overview, Reading, reading
-from ms5ops.reports.month import Month, ReportError
+from ms5ops.reports.month import Month, ReportError, month_spans
 from ms5ops.reports.month_facts import (
     AlertLine,
     Change,
@@ -103,9 +103,10 @@ def read_month(
     changes = reading(lambda: _changes(connected, spans.get(), month))
     known = _months(stored["storage_snapshots"], headers)
     if month.name not in known and not changes.found(()):
+        instead = f", only of {month_spans(known)}" if known else ""
         raise ReportError(
-            f"Nothing of {month.title} is stored for {connected.name}.",
-            f"There is something of {', '.join(known[-12:])}." if known else
+            f"Nothing of {month.title} is stored for {connected.name}{instead}.",
+            f"For the newest: --month {known[-1]}." if known else
             "The console stores snapshots as it runs; `python -m ms5ops collect` stores one now, and from cron.",
         )  # fmt: skip
     origins: tuple[Origin, ...] = tuple(dict.fromkeys((connected.origin, "replayed")))

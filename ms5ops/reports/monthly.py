@@ -17,6 +17,7 @@ from ms5ops.environments import Origin
 from ms5ops.figures.month_sizes import BOTTOM, HEIGHT, WIDTH, size_bars
 from ms5ops.figures.scorecard import sparkline
 from ms5ops.observe.finding import counted
+from ms5ops.observe.schedule import STATE_WORDS
 from ms5ops.observe.storage import shown_name
 from ms5ops.reports.month_facts import Change, JobFacts, StorageFacts
 from ms5ops.reports.month_reading import Benchmarks, MonthFacts
@@ -140,11 +141,14 @@ def _tiles(facts: MonthFacts) -> list[Tile]:
     if facts.alerts.error is None:
         lines = facts.alerts.found(())
         standing = sum(one.cleared_at is None for one in lines)
+        over = len(lines) - standing
         tiles.append(
             Tile(
                 "Open alerts",
                 str(standing),
-                f"{counted(len(lines) - standing, 'more was', 'more were')} open, and over again",
+                f"{counted(over, 'more was', 'more were')} open, and over again"
+                if over
+                else "none was open and is over",
             )
         )
     return tiles
@@ -196,8 +200,8 @@ def _job_rows(jobs: JobFacts, schema: str) -> list[dict[str, object]]:
             "failures": count_text(one.failures),
             "has_failed": bool(one.failures),
             "longest": duration_text(one.longest_seconds),
-            "state": one.state,
-            "is_well": one.state in ("ok", "running"),
+            "state": STATE_WORDS.get(one.state, one.state),  # type: ignore[call-overload]  # an older history may hold others
+            "tone": "good" if one.state in ("ok", "running") else "soft" if one.state in ("new", "paused") else "bad",
             "message": one.message or "",
         }
         for one in jobs.lines

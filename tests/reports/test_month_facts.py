@@ -8,7 +8,7 @@ import pytest
 
 from ms5ops.alerts.store import Event
 from ms5ops.figures.month_sizes import HEIGHT, WIDTH, size_bars
-from ms5ops.reports.month import Month, ReportError, last_whole_month, month_named
+from ms5ops.reports.month import Month, ReportError, last_whole_month, month_named, month_spans
 from ms5ops.reports.month_facts import alert_lines, chosen, job_facts, span_of, storage_facts
 from ms5ops.reports.monthly import file_name, signed_bytes
 
@@ -44,6 +44,11 @@ def test_a_month_to_come_is_refused_and_this_one_is_not() -> None:
     assert month_named(" 2026-11 ", NOW) == Month("2026-11")
     with pytest.raises(ReportError, match="December 2026 has not begun"):
         month_named("2026-12", NOW)
+
+
+def test_months_are_listed_as_a_person_does() -> None:
+    assert month_spans(["2025-11", "2025-12", "2026-01", "2026-03"]) == "2025-11 to 2026-01, 2026-03"
+    assert month_spans([]) == ""
 
 
 def test_a_month_is_measured_from_the_last_snapshot_of_the_one_before() -> None:

@@ -94,9 +94,9 @@ def test_sizes_are_those_of_the_snapshots(found: Tags) -> None:
 def test_jobs_are_counted_from_month_end_to_month_end(found: Tags) -> None:
     days = (MONTH.ends - MONTH.before.ends).days
     failing = found.row(f"Compression of {METRIC}")
-    assert failing[1:5] == ["failing", str(2 * days), str(days), "1 h 30 min"]
+    assert failing[1:5] == ["last run failed", str(2 * days), str(days), "1 h 30 min"]
     assert failing[5] == f"canceled {HOSTILE}"
-    assert found.row(f"Retention of {METRIC}")[1:5] == ["ok", str(2 * days), "0", "–"]
+    assert found.row(f"Retention of {METRIC}")[1:5] == ["on schedule", str(2 * days), "0", "–"]
     assert f"Failed job runs {days} of {4 * days} runs" in " ".join(found.text.split())
 
 
@@ -154,8 +154,10 @@ def test_it_is_one_small_file_without_scripts(html: str, found: Tags) -> None:
 def test_a_month_of_which_nothing_is_stored_is_one_sentence(here: Site) -> None:
     with pytest.raises(ReportError) as refused:
         made(month="2020-01")
-    assert refused.value.happened == "Nothing of January 2020 is stored for sandbox."
-    assert MONTH.name in refused.value.next_step
+    assert refused.value.happened == (
+        f"Nothing of January 2020 is stored for sandbox, only of {MONTH.before.before.name} to {MONTH.name}."
+    )
+    assert refused.value.next_step == f"For the newest: --month {MONTH.name}."
 
 
 def test_parts_that_are_missing_are_said_to_be(here: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

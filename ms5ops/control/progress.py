@@ -62,7 +62,10 @@ def known_operations(reader: Reader, deployment: UUID) -> dict[str, Operation]:
 def read_live(
     reader: Reader, deployment: UUID, known: Mapping[str, Operation], now: datetime, limits: Limits | None = None
 ) -> Live:
-    """A deployment as the journal tells it now; ``known`` as ``known_operations`` gave it."""
+    """A deployment as the journal tells it now; ``known`` as ``known_operations`` gave it.
+
+    Spans count to the server's clock, by which the journal is written, where somebody works on it; else to ``now``.
+    """
     found = journal.deployment(reader, deployment)
     rows = tuple(
         OperationRow(operation=known[row["key"]], **{name: row[name] for name in row if name not in ("key", "phase")})
@@ -71,6 +74,8 @@ def read_live(
     held = lease.holder(reader)
     alive = held is not None and str(held["deployment"]) == str(deployment)
     alive = alive and held is not None and held["age_seconds"] <= (limits or Limits()).stale_after_s
+    if held is not None:
+        now = held["read_at"]
     return Live(
         deployment=found,
         rows=rows,

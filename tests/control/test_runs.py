@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -109,6 +110,9 @@ def test_one_run_from_two_clicks_paused_resumed_and_taken_back(
     assert first == second
     assert {new, also_new} == {True, False}
     until_begun()
+    known = progress.known_operations(database(), UUID(first))
+    elsewhen = service.now() + timedelta(days=92)  # as where the server's calendar is another, or its clock is wrong
+    assert progress.read_live(database(), UUID(first), known, elsewhen).elapsed_seconds < 3_600
     service.ask(people["operator"], "sandbox", first, "pause")
     for one in consoles:
         one.join(30)

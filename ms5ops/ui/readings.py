@@ -12,12 +12,13 @@ from typing import TypeVar
 import pandas as pd
 import streamlit as st
 
-from ms5ops.config import load_settings
+from ms5ops.config import SANDBOX, load_settings
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.history import History
 from ms5ops.observe.health import Finding, findings
 from ms5ops.observe.overview import Overview, Reading, read_all
 from ms5ops.observe.server import Server, connect_server
+from ms5ops.sandbox import replaying
 from ms5ops.ui.messages import show_error
 
 T = TypeVar("T")
@@ -47,14 +48,18 @@ class Readings:
 
 
 def open_environment(name: str | None) -> Readings:
-    """The readings of an environment (None: the default one); raises Ms5opsError where it cannot be read."""
+    """The readings of an environment (None: the default one); raises Ms5opsError where it cannot be read.
+
+    While months are replayed in the sandbox, each month is read anew: the half minute for which readings are kept is
+    longer than a month takes, and beside the newer history they would tell of another time.
+    """
     connected = connect(load_settings(), name)
-    return _read(_key(connected), connected)
+    return _read(_key(connected), _replayed_month(connected), connected)
 
 
 def forget(found: Readings) -> None:
     """Let the next page load read this environment afresh, and all that is derived from its readings."""
-    _read.clear(_key(found.connected), found.connected)
+    _read.clear(_key(found.connected), _replayed_month(found.connected), found.connected)
     _forgotten[found.source] += 1
 
 
@@ -82,6 +87,11 @@ def _key(connected: Connected) -> str:
     return f"{connected.name} {target.address} {settings}"
 
 
+def _replayed_month(connected: Connected) -> int | None:
+    under_way = replaying.status() if connected.name == SANDBOX else None
+    return under_way.month if under_way else None
+
+
 @st.cache_data(ttl=READ_TTL_S, show_spinner="Reading the history", max_entries=64)
 def stored(name: str, source: str, since: datetime | None = None) -> pd.DataFrame:
     """The rows of the history's query ``name`` about one database (``Readings.source``); HistoryError as it comes.
@@ -99,7 +109,7 @@ def history() -> History:
 
 # In the background, so that no page waits for it: a reading of up to twice its age is shown meanwhile.
 @st.cache_resource(ttl=READ_TTL_S, refresh_mode="background", show_spinner="Reading the server", max_entries=16)
-def _read(key: str, _connected: Connected) -> Readings:
+def _read(key: str, month: int | None, _connected: Connected) -> Readings:
     pooled = _pooled(key, _connected)
     overview = read_all(connect_server(pooled.database, pooled.schema))
     return Readings(pooled, overview.server, overview, tuple(findings(overview)), source_id(pooled))

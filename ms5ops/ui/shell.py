@@ -4,6 +4,7 @@ A page is ``page = shell.begin(...)`` and then one ``page.read(...)`` per sectio
 read shows its error where it would have stood, and the rest of the page goes on.
 """
 
+from datetime import UTC, datetime
 from typing import Literal
 
 import streamlit as st
@@ -98,7 +99,8 @@ def _strip(found: Readings) -> None:
 
 def _reading_time(found: Readings, head: DeltaGenerator) -> None:
     with head.container(horizontal=True, vertical_alignment="center", width="content"):
-        st.caption(f"Read at {found.read_at:%H:%M:%S} UTC", width="content")
+        day = "" if found.read_at.date() == datetime.now(UTC).date() else f"{found.read_at:%Y-%m-%d} "
+        st.caption(f"Read at {day}{found.read_at:%H:%M:%S} UTC", width="content")
         if st.button("Read again", icon=":material/refresh:", type="tertiary", key="read_again"):
             readings.forget(found)
             st.rerun()

@@ -6,8 +6,8 @@ from ms5ops.ui import measure_parts, shell
 page = shell.begin("Benchmarks", "How fast are the questions that people ask, and does that keep what was promised?")
 measure_parts.measure(page)
 runs = parts.headers(page)
-run = parts.chosen_run(page, runs)
-if run is not None:
+run = None if runs is None else parts.chosen_run(page, runs)
+if runs is not None and run is not None:
     parts.headline(run, runs)
     parts.groups(run)
     parts.tabs(page, run, runs)

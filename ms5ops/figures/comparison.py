@@ -62,8 +62,9 @@ class Reach:
         return math.log(self.within(speedup) / self.slow) / math.log(self.fast / self.slow)
 
     def ticks(self) -> list[float]:
-        """Speedups to name on the axis: round factors to both sides of 1, a tenth of the axis apart at least."""
-        step = math.log(self.fast / self.slow) / 11
+        """Speedups to name on the axis: round factors to both sides of 1, an eighth of the axis apart at least, so that
+        their names keep apart on a tablet, too."""
+        step = math.log(self.fast / self.slow) / 8
         factors: list[float] = []
         for factor in FACTORS:
             if math.log(factor / (factors[-1] if factors else 1)) >= step:

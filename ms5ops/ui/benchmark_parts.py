@@ -106,13 +106,13 @@ FACT_COLUMNS = [Column("what", "What"), Column("value", "Value")]
 COLOURS = {"met": "green", "not met": "red", "no target": "gray", "not measured": "gray"}
 
 
-def headers(page: Readings) -> tuple[RunHeader, ...]:
-    """The runs of this environment, oldest first; none, and the reason, where the history cannot be read."""
+def headers(page: Readings) -> tuple[RunHeader, ...] | None:
+    """The runs of this environment, oldest first; None, and the reason, where the history cannot be read."""
     try:
         return run_headers(page)
     except Ms5opsError as error:
         show_error(error, "the history of benchmark runs")
-        return ()
+        return None
 
 
 def chosen_run(page: Readings, every: Sequence[RunHeader]) -> Run | None:
@@ -277,8 +277,7 @@ def _one(run: Run) -> None:
     found = next((one for one in measured if one.benchmark == name), measured[0])
     own = run.samples[run.samples["benchmark"] == found.benchmark]
     st.caption(plain(found.about))
-    left, right = st.columns(2, gap="small")
-    with left:
+    with st.grid(columns=2, min_column_width=400, key="one_benchmark_charts"):
         chart_panel(
             "What share is how fast",
             f"{units.count_text(found.samples)} samples: median {value_text(found.median, found.unit)}, "
@@ -289,7 +288,6 @@ def _one(run: Run) -> None:
             key="samples",
             explain="Each step is a sample; the height is the share of samples that were at most so slow.",
         )
-    with right:
         chart_panel(
             "In the order taken",
             "A drift, or a spell in which the machine was disturbed, shows here.",

@@ -11,7 +11,7 @@ from ms5ops.scorecard.material import DeploymentSteps, Live
 
 NOT_KEPT = Ms5opsError(
     "What they would have found then is not kept.",
-    "`python -m ms5ops check post` makes them now.",
+    "python -m ms5ops check post makes them now.",
 )
 TESTED_LATER = Ms5opsError(
     "Only the last test alert is kept, and it was delivered later.", "The alerts page shows when that was."

@@ -12,6 +12,7 @@ import scipy  # its parts are loaded when they are first used: stats takes a sec
 from ms5ops.benchmark.compare import IN_TOTALS, Comparison
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.run_summary import benchmark_title
+from ms5ops.benchmark.unrest import UNSEEN
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
 from ms5ops.scorecard.material import Epoch, Material
@@ -28,7 +29,7 @@ LEAST_TRANSACTIONS = 1_000
 """Own choice: of fewer, one in a thousand cannot be seen."""
 RISE, ALPHA = 0.1, 0.01
 """Own choice: a rise by a tenth or less is none, nor is one that chance brings about once in a hundred times."""
-NO_SNAPSHOTS = "The console stores snapshots as it runs; `collect` does so from cron."
+NO_SNAPSHOTS = "The console stores snapshots as it runs; python -m ms5ops collect does so from cron."
 
 Key = tuple[str, str | None]
 
@@ -71,7 +72,7 @@ def dashboards_down(found: Material) -> Answer:
             _run_line("Runs before", before),
             _run_line("Runs after", after),
         ),
-        trend=months.trend(whole, "Load time of dashboards", "ms", more_is_better=False),
+        trend=months.trend(whole, "Load time of dashboards", "ms", more_is_better=False, scatter=UNSEEN),
     )
 
 

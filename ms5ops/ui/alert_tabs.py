@@ -48,8 +48,11 @@ def rules(settings: Alerts, standing: Sequence[Alert], last: Evaluation | None) 
         key="alert_rules",
         height=35 * (len(frame) + 1) + 3,
     )
+    by_reason: dict[str, list[str]] = {}
     for name, reason in (last.not_judged if last else {}).items():
-        st.caption(f"**Not judged: {TITLES[name].lower()}.** {plain(reason)}")  # type: ignore[index]  # a rule's name
+        by_reason.setdefault(reason, []).append(TITLES[name].lower())  # type: ignore[index]  # a rule's name
+    for reason, titles in by_reason.items():
+        st.caption(f"**Not judged: {'; '.join(titles)}.** {plain(reason)}")
     rows = settings.open_after
     times = f"{rows} evaluations in a row have" if rows > 1 else "an evaluation has"
     st.caption(
@@ -67,7 +70,9 @@ def alarms_at(name: RuleName, settings: Alerts) -> str:
         "collector": f"no snapshot was stored for {settings.collector.silent_minutes} min",
         "jobs": f"{counted(settings.jobs.failures, 'run failed', 'runs in a row failed')}, or a start is over "
         f"{settings.jobs.overdue_minutes:g} min late, or a policy is paused",
-        "lag": f"over {settings.lag.times_promised:g} x what the refresh policy allows",
+        "lag": "further behind than the refresh policy allows"
+        if settings.lag.times_promised == 1
+        else f"over {settings.lag.times_promised:g} times as far behind as the refresh policy allows",
         "retention": f"{counted(settings.retention.late_chunks, 'chunk is', 'chunks are')} kept too long, or a refresh "
         "would delete summaries",
         "backlog": f"{counted(settings.backlog.late_chunks, 'chunk', 'chunks')} missed a run of the compression job",
@@ -77,8 +82,8 @@ def alarms_at(name: RuleName, settings: Alerts) -> str:
         f"{settings.storage.days_ahead} days",
         "regression": f"over {units.percent_text(settings.regression.slower_by)} slower to stay, within "
         f"{settings.regression.days} days",
-        "errors": f"over {settings.errors.times_usual:g} x the usual rollbacks, and {settings.errors.least_per_hour:g} "
-        "an hour; or benchmark queries fail",
+        "errors": f"over {settings.errors.times_usual:g} times the usual rollbacks, and "
+        f"{settings.errors.least_per_hour:g} an hour; or benchmark queries fail",
         "drift": "anything differs from the last verified deployment",
     }  # fmt: skip
     return texts[name]

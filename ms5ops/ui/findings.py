@@ -39,8 +39,10 @@ def show_diagnosis(diagnosis: Diagnosis) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(word, icon=f":material/{icon}:", color=colour)  # type: ignore[arg-type]  # as above
             st.markdown(f"**{plain(diagnosis.cause)}**")
-        for line in diagnosis.evidence:
-            st.caption(plain(line))
+        if len(diagnosis.evidence) == 1:
+            st.caption(plain(diagnosis.evidence[0]))
+        elif diagnosis.evidence:
+            st.caption("\n".join(f"- {plain(line)}" for line in diagnosis.evidence))
         with st.expander("What to do", expanded=diagnosis.found is True, type="compact"):
             st.markdown(plain(diagnosis.remedy))
             if diagnosis.remedy_sql:
@@ -57,5 +59,5 @@ def show_routine_item(item: RoutineItem, here: str) -> None:
     }[item.status]
     st.markdown(f":{colour}[:material/{icon}:] **{plain(item.title)}**")
     st.caption(plain(item.detail))
-    if item.status == "attention" and item.page != here:
+    if item.status in ("attention", "by hand") and item.page != here:
         page_link(item.page)

@@ -160,15 +160,17 @@ def changed_since(page: Readings) -> None:
     if not found:
         st.markdown("Nothing that counts: no table grew or shrank by more than 1 %, no job or aggregate changed.")
         return
-    frame = pd.DataFrame([(one.subject, one.before, one.after, one.is_worse) for one in found])
-    frame.columns = pd.Index(["subject", "before", "after", "is_worse"])
+    frame = pd.DataFrame(
+        [(one.subject, one.before, one.after, "for the worse" if one.is_worse else "") for one in found],
+        columns=["subject", "before", "after", "direction"],
+    )
     show_table(
         frame,
         [
             Column("subject", "What"),
             Column("before", "Then"),
             Column("after", "Now"),
-            Column("is_worse", "Look at it", "yes/no"),
+            Column("direction", "Judged"),
         ],
         key="changes",
     )

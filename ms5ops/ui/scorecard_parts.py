@@ -14,8 +14,9 @@ from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings, history, times_forgotten
 from ms5ops.ui.verdicts import show_verdict
 
-WIDTHS = (350, 240, 160, 110)
+WIDTHS = (400, 250, 170, 110)
 """Pixels of a row's parts: together what a screen of 1,366 leaves beside the menu."""
+NO_BREAK = "\u00a0"
 KEPT_S = 120
 """How old a scorecard may get before the next page load reads anew: its checks query the server."""
 BADGES: dict[Status, tuple[str, str]] = {
@@ -89,8 +90,9 @@ def _row(one: Criterion, card: Scorecard) -> None:
             marked = (
                 "" if answer.origin in (None, card.origin) else f" :violet-badge[:material/history: {answer.origin}]"
             )
+            badge = f":{colour}-badge[:material/{icon}: {answer.status.capitalize()}]"
             st.markdown(
-                f":{colour}-badge[:material/{icon}: {answer.status.capitalize()}]{marked} **{plain(question.title)}**",
+                f"{badge}{marked}  \n**{plain(question.title)}**",
                 help=f"{plain(question.definition)} Unit: {plain(question.unit)}.",
             )
             st.caption(plain(answer.reason))
@@ -111,7 +113,10 @@ def _trend(answer: Answer) -> None:
         return
     if len(answer.trend.points) > 1:
         st.html(sparkline_image(answer.trend))
-    st.caption(plain(answer.trend.text), help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year.")
+    st.caption(
+        plain(answer.trend.text).replace(" %", f"{NO_BREAK}%"),
+        help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year.",
+    )
 
 
 def _ways(question: Question, answer: Answer) -> None:

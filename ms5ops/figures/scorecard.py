@@ -8,7 +8,13 @@ from ms5ops.figures.charts import BAD, GOOD, NEUTRAL
 from ms5ops.scorecard.records import Direction, Trend
 
 WIDTH, HEIGHT, MARGIN = 150, 40, 5
-COLOURS: dict[Direction | None, str] = {"better": GOOD, "worse": BAD, "as before": NEUTRAL, None: NEUTRAL}
+COLOURS: dict[Direction | None, str] = {
+    "better": GOOD,
+    "worse": BAD,
+    "as before": NEUTRAL,
+    "not sure": NEUTRAL,
+    None: NEUTRAL,
+}
 
 
 def sparkline_image(trend: Trend) -> str:

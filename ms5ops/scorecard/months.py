@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from math import log, sqrt
 
 from ms5ops.scorecard.records import Direction, Point, Trend
 from ms5ops.units import change_text
@@ -9,6 +10,8 @@ from ms5ops.units import change_text
 UNCHANGED = 0.05
 """Own choice: a month that is within a twentieth of the one before it is as good; benchmarks judge by the same 5 %."""
 SHOWN_MONTHS = 12
+_TOLD_APART = 1.96 * sqrt(2)
+"""Standard deviations of one value: the difference of two has √2 times as much."""
 
 
 def month_of(at: datetime) -> str:
@@ -22,8 +25,14 @@ def month_before(month: str) -> str:
     return (first - timedelta(days=1)).strftime("%Y-%m")
 
 
-def trend(values: Iterable[tuple[datetime, float]], what: str, unit: str, *, more_is_better: bool) -> Trend | None:
-    """The last value of each month of ``values`` (in any order); None where there are none."""
+def trend(
+    values: Iterable[tuple[datetime, float]], what: str, unit: str, *, more_is_better: bool, scatter: float = 0.0
+) -> Trend | None:
+    """The last value of each month of ``values`` (in any order); None where there are none.
+
+    ``scatter``: by how much each value may be off (standard deviation of its logarithm). Two values that lie no
+    further apart than 95 % of unchanged ones do are not told apart.
+    """
     by_month = {month_of(at): value for at, value in sorted(values)}
     if not by_month:
         return None
@@ -34,6 +43,8 @@ def trend(values: Iterable[tuple[datetime, float]], what: str, unit: str, *, mor
     if last is None:
         return Trend(what, unit, points, None, None, "no value of the month before")
     direction = _direction(last, now, more_is_better)
+    if scatter and direction != "as before" and now > 0 and abs(log(now / last)) < _TOLD_APART * scatter:
+        direction = "not sure"
     return Trend(what, unit, points, change, direction, _text(last, now, change, direction))
 
 
@@ -46,6 +57,8 @@ def _direction(last: float, now: float, more_is_better: bool) -> Direction:
 def _text(last: float, now: float, change: float | None, direction: Direction) -> str:
     if direction == "as before":
         return "as last month"
+    if direction == "not sure":
+        return "no sure change" if change is None else f"no sure change ({change_text(change)})"
     # From nearly nothing, or through zero, a change says little in per cent.
     if change is None or abs(change) > 10 or last * now < 0:
         return f"{direction} than last month"

@@ -13,7 +13,7 @@ Area = Literal["technical", "operational", "business"]
 AREAS: tuple[Area, ...] = get_args(Area)
 Status = Literal["met", "not met", "not measured yet"]
 STATUSES: tuple[Status, ...] = get_args(Status)
-Direction = Literal["better", "worse", "as before"]
+Direction = Literal["better", "worse", "as before", "not sure"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ class Trend:
     """Values by month, oldest first, in ``unit``, of ``what`` (which may be the figure behind a criterion's value).
 
     ``change`` is that of the newest month against the calendar month before it, relative to that month; None where
-    that month has no value, or 0. ``text`` says it in words.
+    that month has no value, or 0. ``direction`` is "not sure" where single measurements scatter as much. ``text`` says
+    it in words.
     """
 
     what: str

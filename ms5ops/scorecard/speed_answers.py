@@ -19,6 +19,7 @@ from ms5ops.benchmark.run_summary import (
     target_text,
     value_text,
 )
+from ms5ops.benchmark.unrest import UNSEEN
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
 from ms5ops.scorecard.material import Material
@@ -119,6 +120,7 @@ def _slowest(found: Material, group: str, one: str, many: str) -> Answer:
             lambda runs: max((judged_figure(one) or 0.0 for one in _measured(runs[-1], group)), default=None),
             f"p95 of the slowest {one}",
             "ms",
+            scatter=UNSEEN,
         ),
     }
     if figure is None:
@@ -195,11 +197,13 @@ def _trend(
     unit: str,
     *,
     more_is_better: bool = False,
+    scatter: float = 0.0,
 ) -> Trend | None:
     """``value`` of the runs up to each one, by month."""
     runs = _in_order(found.runs)
     told = [(_when(run.header), value(runs[: place + 1])) for place, run in enumerate(runs)]
-    return months.trend([(at, one) for at, one in told if one is not None], what, unit, more_is_better=more_is_better)
+    values = [(at, one) for at, one in told if one is not None]
+    return months.trend(values, what, unit, more_is_better=more_is_better, scatter=scatter)
 
 
 def _in_order(runs: Sequence[Run]) -> list[Run]:

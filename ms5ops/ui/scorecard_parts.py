@@ -107,6 +107,9 @@ def _row(one: Criterion, card: Scorecard) -> None:
             _ways(question, answer)
 
 
+_NOT_SURE = " Single runs of an unchanged database lie as far apart; the Compare page judges by all their samples."
+
+
 def _trend(answer: Answer) -> None:
     if answer.trend is None:
         st.caption("No trend kept" if answer.value is not None else "")
@@ -115,7 +118,8 @@ def _trend(answer: Answer) -> None:
         st.html(sparkline_image(answer.trend))
     st.caption(
         plain(answer.trend.text).replace(" %", f"{NO_BREAK}%"),
-        help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year.",
+        help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year."
+        + (_NOT_SURE if answer.trend.direction == "not sure" else ""),
     )
 
 

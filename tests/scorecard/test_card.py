@@ -91,6 +91,26 @@ def test_the_trend_is_against_the_calendar_month_before(
     assert (found.direction, found.text) == (direction, text)
 
 
+@pytest.mark.parametrize(
+    ("now", "direction", "text"),
+    [
+        (13.0, "not sure", "no sure change (+30 %)"),
+        (34.0, "not sure", "no sure change (+240 %)"),
+        (36.0, "worse", "worse than last month (+260 %)"),
+        (2.8, "better", "better than last month (-72 %)"),
+        (10.2, "as before", "as last month"),
+        (0.0, "better", "better than last month (-100 %)"),
+    ],
+)
+def test_single_runs_that_lie_as_far_apart_as_unchanged_ones_are_no_trend(
+    now: float, direction: str, text: str
+) -> None:
+    """Off by 45 % each: 95 % of pairs of an unchanged database lie within a factor of exp(1.96 √2 0.45) = 3.5."""
+    found = months.trend([(at(9), 10.0), (at(10), now)], "Time", "ms", more_is_better=False, scatter=0.45)
+    assert found is not None
+    assert (found.direction, found.text) == (direction, text)
+
+
 def test_months_keep_their_last_value_and_turn_with_the_year() -> None:
     found = months.trend([(at(10, 20), 2.0), (at(10, 3), 9.0)], "Time", "ms", more_is_better=False)
     assert found is not None

@@ -157,8 +157,11 @@ def value_axis(
     return figure
 
 
-def level_line(figure: go.Figure, axis: str, value: float, text: str, colour: str, *, log: bool = False) -> None:
-    """A dashed line across the figure at ``value`` of the ``axis`` ("x" or "y"), with its ``text`` at the end.
+def level_line(
+    figure: go.Figure, axis: str, value: float, text: str, colour: str, *, log: bool = False, below: bool = False
+) -> None:
+    """A dashed line across the figure at ``value`` of the ``axis`` ("x" or "y"), with its ``text`` at the end: above a
+    level line, or ``below`` it.
 
     On a logarithmic axis plotly places a line by the value, but its text by the logarithm.
     """
@@ -169,7 +172,9 @@ def level_line(figure: go.Figure, axis: str, value: float, text: str, colour: st
         figure.add_annotation(x=place, y=0, yref="paper", xanchor="right", yanchor="bottom", text=text, showarrow=False)
     else:
         figure.add_hline(y=value, line=line)
-        figure.add_annotation(y=place, x=0, xref="paper", xanchor="left", yanchor="bottom", text=text, showarrow=False)
+        figure.add_annotation(
+            y=place, x=0, xref="paper", xanchor="left", yanchor="top" if below else "bottom", text=text, showarrow=False
+        )
 
 
 def is_wide(values: Sequence[float]) -> bool:

@@ -41,6 +41,7 @@ BAND = "rgba(47, 128, 208, 0.22)"
 EVENT_LANE = 0.08
 """Of the height of a chart."""
 LANE_HEIGHT = 28
+HEADROOM = 3.0
 LEAST_REACH = 1.25
 """Own choice: the axis reaches at least a factor of 1.25 to both sides, so that noise does not look like a change."""
 FACTORS = (1.1, 1.25, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
@@ -236,7 +237,9 @@ def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:
     if series.target_p95 is not None:
         values.append(series.target_p95)
         text = f"target p95 {target_text(series.target_p95, series.unit)}"
-        level_line(figure, "y", series.target_p95, text, WARNING, log=is_wide(values))
+        level_line(figure, "y", series.target_p95, text, WARNING, log=is_wide(values), below=True)
+    if series.changes and values:  # room above all lines for what a change is called
+        values.append(max(values) * (HEADROOM if is_wide(values) else 1.1))
     value_axis(figure, "y", series.unit, values)
     _add_events(figure, events)
     figure.update_layout(hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 36})

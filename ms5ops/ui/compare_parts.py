@@ -120,7 +120,7 @@ def sides(found: Material) -> tuple[Selected, Selected] | None:
 def _choose(options: Sequence[Choice], first: tuple[str, str]) -> tuple[str, str]:
     titles = {one.word: one.title for one in options}
     chosen = []
-    grid = st.grid(columns="auto", min_column_width=320, key="compare_sides")
+    grid = st.grid(columns=2, min_column_width=320, key="compare_sides")
     for side, word in zip(SIDES, first, strict=True):
         wanted = st.query_params.get(side, word)
         offered = titles if wanted in titles else {wanted: wanted, **titles}

@@ -201,6 +201,9 @@ def verdict(run: Run) -> Verdict:
         text += f" Not met: {', '.join(map(benchmark_title, missed[:3]))}{more}."
     if broken:
         text += f" {counted(len(broken), 'benchmark', 'benchmarks')} gave no usable answer."
+    absent = sum(result.outcome == "not there" for result in run.results)
+    if absent:
+        text += f" Not measured, for what it reads is not there: {counted(absent, 'benchmark', 'benchmarks')}."
     return Verdict("warning" if missed or broken else "ok", text)
 
 

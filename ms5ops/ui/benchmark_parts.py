@@ -187,7 +187,7 @@ def _about_run(header: RunHeader) -> str:
 def groups(run: Run) -> None:
     """A card per group: the benchmark nearest to breaking the promise, and whether the promise is kept."""
     st.caption("Of each group the benchmark that uses most of what is promised: its p95, of rates the median.")
-    with st.grid(columns="auto", min_column_width=170, key="groups"):
+    with st.grid(columns=4, min_column_width=170, key="groups"):
         for group in group_summaries(run.results):
             _card(group)
 

@@ -227,7 +227,7 @@ def verdict(compared: Comparison) -> None:
     groups = [one for one in compared.groups if one.speedup is not None]
     if not groups:
         return
-    with st.grid(columns="auto", min_column_width=170, key="speedups"):
+    with st.grid(columns=6, min_column_width=150, key="speedups"):
         for one in groups:
             colour = {"faster": "green", "slower": "red"}.get(one.verdict, "gray")
             st.metric(

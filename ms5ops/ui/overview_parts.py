@@ -48,7 +48,7 @@ def verdict(page: Readings) -> None:
 def key_figures(page: Readings) -> None:
     """The totals that a manager asks for, each with what it means."""
     found = totals(page.overview)
-    with st.grid(columns="auto", min_column_width=170, key="key_figures"):
+    with st.grid(columns=5, min_column_width=150, key="key_figures"):
         st.metric(
             "On disk",
             units.bytes_text(found.stored_bytes),

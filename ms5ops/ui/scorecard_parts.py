@@ -14,8 +14,9 @@ from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings, history, times_forgotten
 from ms5ops.ui.verdicts import show_verdict
 
-WIDTHS = (400, 250, 170, 110)
-"""Pixels of a row's parts: together what a screen of 1,366 leaves beside the menu."""
+WIDTHS = (480, 210, 150, 90)
+"""Pixels of a row's parts: together what a screen of 1,366 leaves beside the menu, and the last
+three fit beside each other on a tablet."""
 NO_BREAK = "\u00a0"
 KEPT_S = 120
 """How old a scorecard may get before the next page load reads anew: its checks query the server."""

@@ -74,6 +74,10 @@ def test_a_run_in_a_sentence() -> None:
     assert "1 benchmark gave no usable answer" in found.text
     nothing = replace(example_run(), results=(failed("one", "recent", "It is not there."),))
     assert verdict(nothing).severity == "info"
+    whole = example_run()
+    absent = replace(failed("one", "recent", "No such table."), outcome="not there")
+    said = verdict(replace(whole, results=(*whole.results, absent))).text
+    assert said == f"{verdict(whole).text} Not measured, for what it reads is not there: 1 benchmark."
 
 
 def test_what_is_special_of_a_run_is_marked() -> None:

@@ -84,6 +84,7 @@ def test_page_is_whole(visits: Callable[[str], Visit], state: str, name: str) ->
     if name != "alerts":  # it shows what the last evaluation kept, and asks no server
         expect(page.get_by_text(re.compile(r"TimescaleDB 2\.\d+\.\d+ Community"))).to_be_visible()
     texts = [page.get_by_test_id("stMain").inner_text(), *open_tabs(page)]
+    assert texts[0].splitlines()[0] == name.capitalize(), "something stands above the title"
     assert "defect" not in "".join(texts)
     assert page.locator("[data-testid=stException]").count() == 0
     raw = [line for text in texts for line in text.splitlines() if RAW.search(line)]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ms5ops.database import Database, Target
+from ms5ops.environments import Connected
 from ms5ops.errors import LeaseTaken
 from ms5ops.rollout import journal
 from ms5ops.rollout.conditions import Conditions
@@ -34,6 +35,15 @@ RESET = [
     "INSERT INTO probe.metric SELECT date_trunc('day', now()) - interval '8 days' + n * interval '5 minutes', n % 5, n"
     " FROM generate_series(1, 8 * 288) n",
 ]
+
+
+def connected_to(target: Target, **more: Any) -> Connected:
+    """An unprotected environment on that database; ``more`` are further fields."""
+    values: dict[str, Any] = {
+        "name": "test", "database": Database(target), "origin": "measured", "protected": False,
+        "maintenance_window": "always", "schema": "factory_telemetry",
+    }  # fmt: skip
+    return Connected(**{**values, **more})
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +13,17 @@ from typer.testing import CliRunner
 
 from ms5ops.cli import app
 from ms5ops.database import Database, Target
-from ms5ops.environments import Connected
 from ms5ops.errors import BackupError
-from ms5ops.observe.server import connect_server
+from ms5ops.observe.server import NO_EXTENSION, Server, connect_server
 from ms5ops.policy.document import load_policy
-from ms5ops.rollout import backup, disk, journal, report
-from ms5ops.rollout.check import worst
+from ms5ops.rollout import backup, disk, journal, precheck, report
+from ms5ops.rollout.check import Check, worst
 from ms5ops.rollout.dry_run import dry_run
 from ms5ops.rollout.executor import apply
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
 from tests.conftest import Sandboxes
-from tests.rollout.apply.handmade import VERSIONS, WHOLE, WRONG, Plan, catalogue, conditions, index
+from tests.rollout.apply.handmade import VERSIONS, WHOLE, WRONG, Plan, catalogue, conditions, connected_to, index
 
 pytestmark = pytest.mark.xdist_group("applying")
 
@@ -40,14 +41,6 @@ def test_a_dry_run_tries_what_it_can_says_why_not_and_changes_nothing(probe: Dat
     assert "piece by piece" in results["02.backlog"][1]
     assert "inside a transaction" in results["04.idx_b"][1]
     assert "administrator" in results["01.workers"][1]
-
-
-def connected_to(target: Target, **more: Any) -> Connected:
-    values: dict[str, Any] = {
-        "name": "test", "database": Database(target), "origin": "measured", "protected": False,
-        "maintenance_window": "always", "schema": "factory_telemetry",
-    }  # fmt: skip
-    return Connected(**{**values, **more})
 
 
 def test_prechecks_of_a_server_that_answers(sandboxes: Sandboxes) -> None:
@@ -80,6 +73,25 @@ def test_each_check_fails_on_what_it_is_there_for(probe: Database, monkeypatch: 
         "hypertables": "0 hypertables, 0 plain, 5 missing",
     }
     assert all(checks[name].advice for name in failed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "check", "verdict"),
+    [
+        ({"edition": "apache"}, precheck._edition, "failed"),
+        ({"version": NO_EXTENSION}, precheck._extension, "failed"),
+        ({"version": (2, 10, 3)}, precheck._versions, "failed"),
+        ({"version": (2, 30, 0)}, precheck._versions, "failed"),
+        ({"postgres_version": (12, 20)}, precheck._versions, "failed"),
+        ({"version": (2, 11, 0), "postgres_version": (13, 0)}, precheck._versions, "passed"),
+        ({"version": (2, 29, 9)}, precheck._versions, "passed"),
+    ],
+)
+def test_a_server_that_phase_4_cannot_run_on_fails(
+    sandboxes: Sandboxes, changes: dict[str, Any], check: Callable[[Server], Check], verdict: str
+) -> None:
+    server = replace(connect_server(Database(sandboxes.target("legacy"))), **changes)
+    assert check(server).verdict == verdict
 
 
 @pytest.mark.parametrize(("state", "code"), [("legacy", 1), ("optimised", 2)])

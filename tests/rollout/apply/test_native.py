@@ -11,8 +11,11 @@ import pytest
 
 from ms5ops.database import Database, Target
 from ms5ops.errors import BackupError, LeaseTaken, ServerError
+from ms5ops.policy.document import load_policy
 from ms5ops.rollout import backup, journal
+from ms5ops.rollout.check import Check
 from ms5ops.rollout.executor import apply, resume
+from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.rollback import rollback
 from ms5ops.rollout.running import Progress, Stop
 from tests.rollout.apply.handmade import (
@@ -27,6 +30,7 @@ from tests.rollout.apply.handmade import (
     apply_and_die_after,
     catalogue,
     conditions,
+    connected_to,
     index,
     outside,
     when_stale,
@@ -257,3 +261,32 @@ def test_a_backup_holds_the_tables_and_the_password_stays_off_the_command_line(
     with pytest.raises(BackupError, match=r"lacks probe\.nothing"):
         backup.make(server.target, major, ["probe.nothing"], tmp_path)
     assert list(tmp_path.iterdir()) == [made.file]
+
+
+def test_somebody_who_waits_for_a_lock_fails_the_check_of_activity(server: Database) -> None:
+    connected = connected_to(server.target, schema="probe")
+
+    def activity() -> Check:
+        return next(one for one in prechecks(connected, load_policy()) if one.name == "activity")
+
+    assert activity().verdict == "passed", activity().evidence
+    blocker = Blocker(server, "LOCK TABLE probe.metric IN ACCESS EXCLUSIVE MODE")
+    waiting = threading.Thread(target=lambda: server.execute("INSERT INTO probe.metric VALUES (now(), 1, 1)"))
+    waiting.start()
+    try:
+        deadline = time.monotonic() + 10
+        while (found := activity()).verdict == "passed" and time.monotonic() < deadline:
+            time.sleep(0.05)
+    finally:
+        blocker.release()
+        waiting.join()
+    assert (found.verdict, "1 waiting for locks" in found.found) == ("failed", True), found
+
+
+def test_a_broken_index_fails_its_check(server: Database) -> None:
+    server.execute("CREATE INDEX half_built ON probe.metric (value)")
+    broken = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'probe.half_built'::regclass"
+    server.execute(broken)  # as a build that was cut off leaves it
+    checks = {one.name: one for one in prechecks(connected_to(server.target, schema="probe"), load_policy())}
+    assert checks["bloat"].verdict == "failed"
+    assert "half_built: broken" in checks["bloat"].evidence

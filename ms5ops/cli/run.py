@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 import webbrowser
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +31,7 @@ LOCAL = ("127.0.0.1", "0.0.0.0")  # noqa: S104 — compared with, not bound
 
 
 def run(
+    *,
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="The port; by default 8501 or the next free.")
     ] = None,
@@ -38,8 +41,30 @@ def run(
     replay: Annotated[
         bool, typer.Option(help="Replay months of factory life in a sandbox that is empty, while the console runs.")
     ] = True,
+    base_path: Annotated[
+        str,
+        typer.Option(
+            envvar="STREAMLIT_SERVER_BASE_URL_PATH", help="What stands before every path: ops for /ops/storage."
+        ),
+    ] = "",
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMLIT_SERVER_SSL_CERT_FILE", exists=True, dir_okay=False, help="Serve https with this (PEM)."
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="STREAMLIT_SERVER_SSL_KEY_FILE", exists=True, dir_okay=False, help="The certificate's key (PEM)."
+        ),
+    ] = None,
 ) -> None:
     """Start the console and print its address; Ctrl-C ends it."""
+    if (certificate is None) != (key is None):
+        raise Ms5opsError(
+            "A certificate is of use with its key only.", "Give both --certificate and --key, or neither."
+        )
     settings = load_settings()
     chosen = settings.chosen(environment)
     replayer = None
@@ -54,7 +79,9 @@ def run(
     if port is not None and not _is_free(address, port):
         raise Ms5opsError(f"Port {port} on {address} is taken, or not this machine's.", "Give another with --port.")
     port = port or _free_port(address)
-    url = f"http://{'localhost' if address in LOCAL else f'[{address}]' if ':' in address else address}:{port}"
+    host = "localhost" if address in LOCAL else f"[{address}]" if ":" in address else address
+    base_path = base_path.strip("/")
+    url = f"{'https' if certificate else 'http'}://{host}:{port}{f'/{base_path}' if base_path else ''}"
     server = subprocess.Popen(
         [
             sys.executable,
@@ -64,6 +91,9 @@ def run(
             "streamlit_app.py",
             f"--server.port={port}",
             f"--server.address={address}",
+            f"--server.baseUrlPath={base_path}",
+            *([f"--server.sslCertFile={certificate.resolve()}"] if certificate else []),
+            *([f"--server.sslKeyFile={key.resolve()}"] if key else []),
         ],
         cwd=paths.PROJECT,
         env=_variables(settings, environment),
@@ -90,20 +120,26 @@ def run(
 def _variables(settings: Settings, environment: str | None) -> dict[str, str]:
     """The console's own: the environment to open with, and which proxies uvicorn believes (by default none).
 
-    Streamlit is told an address to name itself by, or it asks the internet for one.
+    Streamlit is told an address to name itself by, or it asks the internet for one. An identity provider's tokens of
+    somebody in 200 groups are cookies of 18 kB; beyond 8 kB the websocket would not open, and the page stay empty.
     """
     defaults = {
         "FORWARDED_ALLOW_IPS": ",".join(settings.access.trusted_proxies),
         "STREAMLIT_BROWSER_SERVER_ADDRESS": "localhost",
+        "WEBSOCKETS_MAX_LINE_LENGTH": "65536",
     }
     chosen = {} if environment is None else {"MS5OPS_ENVIRONMENT": environment}
     return {**defaults, **os.environ, **chosen}
 
 
 def _announce(url: str, environment: str, server: "subprocess.Popen[bytes]", browser: bool) -> None:
+    unchecked = ssl.create_default_context()  # the certificate names the host that people know, not this address
+    unchecked.check_hostname = False
+    unchecked.verify_mode = ssl.CERT_NONE
+    health = f"{url}/_stcore/health"
     while server.poll() is None:
         try:
-            with urllib.request.urlopen(f"{url}/_stcore/health", timeout=1):  # noqa: S310 — our own address
+            with urllib.request.urlopen(health, timeout=1, context=unchecked):  # noqa: S310 — our own address
                 break
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

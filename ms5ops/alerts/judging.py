@@ -129,6 +129,8 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
         if material.is_changing:
             raise NotJudged("The database is being changed now.")
         found = _value(material.drift)
+        if found is None and here is None:  # nothing was verified, nor could it be compared
+            raise NotJudged("The server could not be read.")
         return () if found is None else history_rules.drift(found)
 
     return [

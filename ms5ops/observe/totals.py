@@ -13,7 +13,8 @@ IN_TROUBLE: tuple[JobState, ...] = ("failing", "overdue", "never ran")
 class Totals:
     """Sums over all tables and aggregates; None where a part could not be read or there is nothing to sum.
 
-    ``saved_share`` is of the whole: 1 - stored / uncompressed. Aggregates are judged and on time as in
+    ``saved_share`` is of the whole: 1 - stored / uncompressed. TimescaleDB's own jobs are counted where there are
+    others: alone they take care of nothing, as the page Jobs says. Aggregates are judged and on time as in
     ``freshness.summary``: without an active policy or a readable source they are not judged.
     """
 
@@ -40,6 +41,8 @@ class Totals:
 def totals(overview: Overview) -> Totals:
     """The totals of one overview."""
     tables, jobs, aggregates = overview.tables.value, overview.jobs.value, overview.aggregates.value
+    if jobs is not None and all(job.kind == "system" for job in jobs):
+        jobs = ()
     sized = [table for table in tables or () if table.size_bytes is not None]
     size = overview.database_size.value
     fresh = None if aggregates is None else summary(aggregates)

@@ -7,7 +7,7 @@ from ms5ops.ui import alert_badge, identity, shell
 
 PAGES = paths.PROJECT / "pages"
 ASSETS = paths.PROJECT / "ms5ops" / "ui"
-MENU_WIDTH = 230  # pixels; in a script of Streamlit's a text below it would stand on every page
+MENU_WIDTH = 245  # pixels; in a script of Streamlit's a text below it would stand on every page
 
 
 def _page(name: str, title: str, icon: str, *, default: bool = False) -> st.Page:

@@ -5,8 +5,10 @@ from typing import Literal
 import streamlit as st
 
 from ms5ops.benchmark.records import RunHeader
+from ms5ops.benchmark.sides import choices, deployment_spans
 from ms5ops.control.runs import Options, Order
 from ms5ops.errors import Ms5opsError
+from ms5ops.rollout.journal import Deployment
 from ms5ops.ui import benchmark_readings
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.links import page_link
@@ -42,10 +44,25 @@ def compared(found: Material) -> None:
         return
     if None in measured.values():
         st.caption("Whether both sides were measured cannot be read just now.")
+    elif found.applied is not None and (around := _around(found, found.applied)) is not None:
+        page_link("compare", f"Compare the runs before {found.applied.name} with those after it", around)
+        return
     else:
         missing = [f"“{plain(label)}”" for label, runs in measured.items() if not runs]
         st.caption(f"There is no run of {' nor of '.join(missing)} to compare by name.")
     page_link("compare", "Compare other benchmark runs")
+
+
+def _around(found: Material, applied: Deployment) -> dict[str, str] | None:
+    """The sides before and after the deployment, as the compare page is asked for them; None where one has no run, or
+    that cannot be read just now."""
+    try:
+        spans = deployment_spans(found.connected.database, found.page.source)
+        offered = {one.word for one in choices(benchmark_readings.run_headers(found.page), spans)}
+    except Ms5opsError:
+        return None
+    sides = {side: f"{side}:{applied.number}" for side in ("before", "after")}
+    return sides if offered >= set(sides.values()) else None
 
 
 def label_of(found: Material, side: Side) -> str:

@@ -81,7 +81,7 @@ def test_a_server_that_is_not_there_is_an_alert_and_the_other_rules_wait(kept: S
         ("server.unreachable", "critical", "open"),
     ]
     assert done.is_critical
-    assert {"jobs", "lag", "backlog"} <= set(done.not_judged)
+    assert {"jobs", "lag", "backlog", "drift"} <= set(done.not_judged)
     configure(kept, NOWHERE.replace("user =", 'user = "r", password_env = "NOT_SET_ANYWHERE", x ='))
     with pytest.raises(ConfigError):
         evaluate(load_settings(), "plant")

@@ -31,6 +31,8 @@ PROMISED = ("recent", "short-term", "historical", "long-term", "aggregate", "ing
 own."""
 NEWEST_WITHIN = timedelta(days=31)
 """Own choice: the benchmark is a monthly routine, so that a figure counts until the next one was due."""
+_SAYS_NOTHING = ("not there", "stopped")
+"""Outcomes that tell nothing of the server: what a later run could not ask does not undo an earlier figure."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,7 @@ class Newest:
 
 
 def newest_results(runs: Sequence[Run], at: datetime | None = None) -> dict[str, Newest]:
-    """By benchmark: the newest result (up to ``at``) that says something, of the month before the newest run.
-
-    "not there" and "stopped" say nothing: what a later run could not measure does not undo an earlier figure.
-    """
+    """By benchmark: the newest result (up to ``at``) that says something, of the month before the newest run."""
     told = sorted((run for run in runs if at is None or run.header.started_at <= at), key=lambda one: _when(one.header))
     if not told:
         return {}
@@ -55,7 +54,7 @@ def newest_results(runs: Sequence[Run], at: datetime | None = None) -> dict[str,
         for run in told
         if _when(run.header) >= since
         for result in run.results
-        if result.outcome not in ("not there", "stopped")
+        if result.outcome not in _SAYS_NOTHING
     }
 
 
@@ -102,12 +101,10 @@ def reports(found: Material) -> Answer:
 
 
 def _slowest(found: Material, group: str, one: str, many: str) -> Answer:
-    run = next((run for run in reversed(_in_order(found.runs)) if _measured(run, group)), None)
+    run = next((run for run in reversed(_in_order(found.runs)) if _asked(run, group)), None)
     if run is None:
         return unmeasured(f"No benchmark run has measured any {one} yet.")
     own = _measured(run, group)
-    slowest = max(own, key=lambda result: (result.outcome == "timed out", judged_figure(result) or 0.0))
-    figure = judged_figure(slowest)
     missed = [result for result in own if kept_strictly(result) == "not met"]
     unknown = [result for result in _asked(run, group) if result not in own]
     shown: dict[str, Any] = {
@@ -123,14 +120,18 @@ def _slowest(found: Material, group: str, one: str, many: str) -> Answer:
             scatter=UNSEEN,
         ),
     }
+    without = f"These gave no figure: {', '.join(benchmark_title(result.benchmark) for result in unknown)}."
+    if not own:
+        return unmeasured(without, **shown)
+    slowest = max(own, key=lambda result: (result.outcome == "timed out", judged_figure(result) or 0.0))
+    figure = judged_figure(slowest)
     if figure is None:
         reason = f"{benchmark_title(slowest.benchmark)} {OUTCOME_TEXTS[slowest.outcome]}, and gave no figure."
         return Answer("not met", None, "no answer in time", reason, **shown)
     text = value_text(figure, slowest.unit)
     promise = target_text(slowest.target_p95, slowest.unit)
     if not missed and unknown:
-        names = ", ".join(benchmark_title(result.benchmark) for result in unknown)
-        return unmeasured(f"These gave no figure: {names}.", figure, text, **shown)
+        return unmeasured(without, figure, text, **shown)
     tail = f"{benchmark_title(slowest.benchmark)}, takes {text} (p95; {counted(len(own), one, many)} measured)"
     reason = f"The slowest, {tail}: {'over' if missed else 'under'} the {promise} promised."
     return judged(not missed, figure, text, reason, **shown)
@@ -172,11 +173,11 @@ def _times(run: Run) -> float | None:
 
 
 def _load(run: Run) -> dict[str, Result]:
-    return {one.benchmark: one for one in run.results if one.kind == "load" and one.outcome == "ok"}
+    return {one.benchmark: one for one in run.results if one.kind == "load" and one.outcome not in _SAYS_NOTHING}
 
 
 def _asked(run: Run, group: str) -> list[Result]:
-    return [one for one in run.results if group_of(one) == group and one.outcome not in ("not there", "stopped")]
+    return [one for one in run.results if group_of(one) == group and one.outcome not in _SAYS_NOTHING]
 
 
 def _measured(run: Run, group: str) -> list[Result]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from ms5ops.benchmark.load import HEADROOM, INGEST, PAGES
 from ms5ops.benchmark.records import Run
 from ms5ops.scorecard.records import Status
 from ms5ops.scorecard.speed_answers import dashboards, double_volume, newest_results, reports, targets
@@ -91,6 +92,30 @@ def test_double_volume(reached: float, pages_ms: float, status: Status, times: f
     assert (given.status, given.value) == (status, times)
     assert "9.0x the expected volume" in given.reason
     assert given.evidence[0].id == found.header.run_id
+
+
+@pytest.mark.parametrize(
+    ("answer", "earlier", "names"),
+    [
+        (dashboards, run(9, 12.0), ("plant_dashboard", "metric_trend")),
+        (reports, run(9, 12.0), ("monthly_report",)),
+        (double_volume, load_run(9, 2_000.0, 700.0), (INGEST, PAGES, HEADROOM)),
+    ],
+)
+def test_an_earlier_success_does_not_hide_that_the_newest_try_failed(
+    answer: Any, earlier: Run, names: tuple[str, ...]
+) -> None:
+    assert answer(material(runs=(earlier,))).status == "met"
+    later = replace(earlier, header=run(11, 1.0).header)
+    for name in names:
+        later = changed(later, name, outcome="failed", p95=None, median=None, details={})
+    given = answer(material(runs=(earlier, later)))
+    assert (given.status, given.value) == ("not measured yet", None)
+    assert "gave no figure" in given.reason
+    assert given.evidence[0].id == later.header.run_id
+    for name in names:
+        later = changed(later, name, outcome="not there")
+    assert answer(material(runs=(earlier, later))).status == "met", "it was not tried"
 
 
 def test_a_load_run_without_dashboards_is_not_judged() -> None:

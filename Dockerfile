@@ -28,6 +28,6 @@ USER ms5ops
 EXPOSE 8501
 
 HEALTHCHECK --interval=15s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8501/_stcore/health', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; base = os.environ.get('STREAMLIT_SERVER_BASE_URL_PATH', '').strip('/'); u.urlopen('http://127.0.0.1:8501' + (base and '/' + base) + '/_stcore/health', timeout=4)"]
 ENTRYPOINT ["tini", "--"]
 CMD ["python", "-m", "ms5ops", "run", "--address", "0.0.0.0", "--port", "8501", "--no-browser"]

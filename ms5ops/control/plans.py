@@ -102,6 +102,20 @@ def named(store: Store, wanted: str) -> KeptPlan:
     return _kept(found[0])
 
 
+def of(store: Store, wanted: str | None, environment: str) -> KeptPlan:
+    """As ``named``, for work on that environment; ControlError for another one's plan.
+
+    Two environments may be alike in name of the database and in state, and yet only one was looked at.
+    """
+    found = named(store, wanted or "")
+    if found.environment != environment:
+        raise ControlError(
+            f"{found.name.capitalize()} is for {found.environment}, and not for {environment}.",
+            f"Make a plan for {environment}.",
+        )
+    return found
+
+
 def documents(store: Store, plan: KeptPlan) -> tuple[Plan, str]:
     """The plan itself and the text of its policy set; ControlError where it is no longer what was kept."""
     row = store.rows("plan_documents", id=plan.id)[0]

@@ -2,7 +2,8 @@
 
 A run is entered in the store before its process starts; of two that ask at once, the second is given the first one's
 run. The process holds an exclusive lock on ``runs/<id>.lock`` for its whole life, so that whether it lives is the
-kernel's word and not a process id's. Between hosts the lease in the database decides.
+kernel's word and not a process id's. Nor is it a host name's: a container that is made anew has another one, and the
+same folder. Between hosts the lease in the database decides.
 """
 
 import fcntl
@@ -115,7 +116,7 @@ def start(store: Store, order: Order, actor: Actor) -> tuple[Run, bool]:
     identity = str(uuid4())
     with store.changing() as change:
         for row in change("open_runs", environment=order.environment):
-            if is_alive(row["id"]) or row["host"] != socket.gethostname():
+            if is_alive(row["id"]):
                 return _run(row), False
             change("end_run", id=row["id"], ended_at=written(now), outcome="died", message=DIED)
         change(
@@ -150,7 +151,7 @@ def _spawn(identity: str) -> None:
 
 
 def is_alive(identity: str) -> bool:
-    """Whether the run's process lives on this host."""
+    """Whether the run's process lives."""
     try:
         probe = os.open(folder() / f"{identity}.lock", os.O_RDWR)
     except FileNotFoundError:
@@ -177,7 +178,7 @@ def named(store: Store, wanted: str) -> Run:
 def at_work(store: Store, environment: str) -> Run | None:
     """The run that works on an environment now; those whose process is gone are marked so."""
     for row in store.rows("open_runs", environment=environment):
-        if row["host"] != socket.gethostname() or is_alive(row["id"]):
+        if is_alive(row["id"]):
             return _run(row)
         end(store, row["id"], "died", DIED)
     return None

@@ -203,8 +203,9 @@ class Service:
             return found, False
         if order.kind in ("apply", "resume", "dry run"):
             # The process asks again; here it is only told at once. A rollback's approval is judged by its way back.
+            kept = None if order.kind == "resume" else plans.of(self.store, order.plan, order.environment)
+            asked = self.asked(kept) if kept and order.kind == "apply" else None
             connected = connect(self.settings, order.environment)
-            asked = self.asked(plans.named(self.store, order.plan or "")) if order.kind == "apply" else None
             self.refuse_closed(who, action, connected, asked, order.options.outside_window)
         audit.record(who, action, order.environment, "begun", about(order))
         return runs.start(self.store, order, who)

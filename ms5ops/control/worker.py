@@ -79,7 +79,7 @@ def _concluded(  # noqa: PLR0917 - all that a run has by then
 
 
 def _apply(service: Service, run: Run, actor: Actor) -> Ended:
-    kept = plans.named(service.store, run.order.plan or "")
+    kept = plans.of(service.store, run.order.plan, run.order.environment)
     plan, text = plans.documents(service.store, kept)
     site = service.site(actor, run.order.environment, policy_sets.parse(text))
     options = run.order.options
@@ -162,7 +162,7 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
 
 
 def _try(service: Service, run: Run, actor: Actor) -> Ended:
-    kept = plans.named(service.store, run.order.plan or "")
+    kept = plans.of(service.store, run.order.plan, run.order.environment)
     plan, text = plans.documents(service.store, kept)
     site = service.site(actor, run.order.environment, policy_sets.parse(text))
     refuse_closed(site, run.order.options.outside_window)  # its locks hold writers up as well, for seconds

@@ -1,11 +1,13 @@
 """Runs as processes of their own: exactly one, whoever asks, and however the one who asked ends."""
 
 import fcntl
+import json
 import os
 import shutil
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from ms5ops.control import anchors, progress, runs
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.runs import Options, Order, Run
 from ms5ops.control.service import Service
-from ms5ops.control.store import ControlError, control_store
+from ms5ops.control.store import ControlError, control_store, written
 from ms5ops.database import Database
 from ms5ops.environments import connect, source_id
 from ms5ops.rollout import journal, lease
@@ -58,6 +60,23 @@ def test_whoever_else_asks_is_not_taken_for_the_process(home: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX)
         assert runs.is_alive("one")
     assert not runs.is_alive("one")
+
+
+def test_a_run_is_dead_without_its_lock_and_alive_with_it_whatever_its_host_was_called(home: Path) -> None:
+    store = control_store()
+    runs.folder().mkdir()
+    store.change(
+        "add_run",
+        id="one-run", kind="apply", environment="plant", plan=None, deployment=None, actor="author", provider="local",
+        options=json.dumps(asdict(Options())), asked_at=written(store.now()), host="a-container-that-was-replaced",
+    )  # fmt: skip
+    with (runs.folder() / "one-run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        found = runs.at_work(store, "plant")
+        assert found is not None
+        assert found.id == "one-run"
+    assert runs.at_work(store, "plant") is None
+    assert runs.named(store, "one-run").outcome == "died"
 
 
 def until(what: Callable[[], bool], within_s: float = 60) -> None:

@@ -1,5 +1,6 @@
 """Every role against every protected action, and the gates that even the right role has to pass."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,25 @@ def test_an_unknown_environment_is_refused_before_anything(plant: Service, peopl
 def plant_at(engine: Path, window: str = "00:00-23:59:59") -> Service:
     write_plant(engine, process.target(engine / "sandbox"), window)
     return service_at(engine)
+
+
+def test_a_plan_is_for_its_own_environment_even_where_another_is_just_like_it(
+    engine: Path, people_at: Callable[[], dict[str, Actor]]
+) -> None:
+    people, plant = people_at(), plant_at(engine)
+    kept = plant.keep_plan(people["author"], "sandbox", phases=(2,))  # the same database by another name
+    plant.approve_plan(people["second"], kept)
+    for kind in ("apply", "dry run"):
+        order = Order(kind, "plant", plan=kept.id)
+        with pytest.raises(ControlError, match="Plan 1 is for sandbox, and not for plant"):
+            plant.start(people["author"], order, typed="plant")
+        run, _ = runs.start(plant.store, order, people["author"])  # past the service: its process asks again
+        deadline = time.monotonic() + 60
+        while runs.named(plant.store, run.id).is_open:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        last = runs.named(plant.store, run.id)
+        assert (last.outcome, "is for sandbox" in (last.message or "")) == ("failed", True)
 
 
 def test_an_approval_is_somebody_elses_for_this_plan_and_this_state(

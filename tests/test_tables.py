@@ -1,3 +1,4 @@
+import io
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -40,3 +41,13 @@ def test_csv_holds_plain_numbers_under_headings_with_units() -> None:
     lines = csv_text(FRAME, COLUMNS).splitlines()
     assert lines[0] == "Table,Size (bytes),Saved (share),Taken (UTC)"
     assert lines[1] == "a,2500000.0,0.634,2026-11-23T05:00:00+0000"
+
+
+def test_csv_holds_no_formula() -> None:
+    names = ['=HYPERLINK("http://x","y")', "+1", "-1", "@SUM(1)", "\tx", "  =1", "metric_hist", None]
+    for kind in ("object", "string", "category"):
+        frame = pd.DataFrame({"name": pd.Series(names, dtype=kind), "size": [-1.5] * len(names)})
+        read = pd.read_csv(io.StringIO(csv_text(frame, [Column("name", "Table"), Column("size", "Size")])))
+        assert list(read["Table"][:6]) == [f"'{name}" for name in names[:6]]
+        assert (read["Table"][6], read["Table"].isna()[7]) == ("metric_hist", True)
+        assert set(read["Size"]) == {-1.5}, "a number stays one"

@@ -41,7 +41,7 @@ def details_text(entry: Entry) -> str:
 
 
 def as_csv(entries: Iterable[Entry]) -> str:
-    """One line an entry under ``COLUMNS``; a text that a spreadsheet would take for a formula gets a ' before it."""
+    """One line an entry under ``COLUMNS``, every text ``harmless``."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -50,7 +50,7 @@ def as_csv(entries: Iterable[Entry]) -> str:
             entry.number, entry.at.isoformat(), entry.actor, entry.provider, entry.role, entry.action, entry.subject,
             entry.outcome, details_text(entry),
         )  # fmt: skip
-        writer.writerow([_harmless(value) for value in values])
+        writer.writerow([harmless(value) for value in values])
     return out.getvalue()
 
 
@@ -66,9 +66,10 @@ def as_json(entries: Iterable[Entry], verification: Verification) -> str:
     return json.dumps(found, indent=2, default=str)
 
 
+def harmless(value: object) -> object:
+    """The value; a text that a spreadsheet would take for a formula with a ' before it."""
+    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value
+
+
 def _text(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.lstrip(" ")[:1] in _FORMULA else value

@@ -31,7 +31,7 @@ from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
 from ms5ops.ui.readings import Readings
-from ms5ops.ui.tables import Column, show_table
+from ms5ops.ui.tables import Column, harmless_texts, show_table
 from ms5ops.ui.verdicts import show_verdict
 
 RUN = "run"
@@ -319,7 +319,7 @@ def _results(run: Run) -> None:
     if len(run.samples):
         st.download_button(
             f"Download all {units.count_text(len(run.samples))} samples as CSV",
-            data=lambda: run.samples.to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"),
+            data=lambda: harmless_texts(run.samples).to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S.%f%z"),
             file_name=f"samples_{run.header.run_id[:8]}.csv",
             mime="text/csv",
             icon=":material/download:",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
+from ms5ops.access.audit_export import harmless
 from ms5ops.units import MISSING
 
 Unit = Literal["text", "count", "number", "bytes", "ratio", "percent", "seconds", "instant", "yes/no"]
@@ -73,10 +74,22 @@ def show_table(
 
 
 def csv_text(frame: pd.DataFrame, columns: Sequence[Column]) -> str:
-    """``frame`` as CSV: one column each of ``columns``, the unit in the heading, instants in ISO 8601."""
-    return frame.rename(columns={column.name: csv_heading(column) for column in columns}).to_csv(
-        index=False, date_format="%Y-%m-%dT%H:%M:%S%z"
+    """``frame`` as CSV: one column each of ``columns``, the unit in the heading, instants in ISO 8601.
+
+    A text that a spreadsheet would take for a formula gets a ' before it: names, messages and reasons come from
+    whoever may write to the database, or to the history.
+    """
+    return (
+        harmless_texts(frame)
+        .rename(columns={column.name: csv_heading(column) for column in columns})
+        .to_csv(index=False, date_format="%Y-%m-%dT%H:%M:%S%z")
     )
+
+
+def harmless_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    """``frame`` for a CSV file, with every text ``audit_export.harmless``."""
+    texts = frame.select_dtypes(include=["object", "string", "category"]).columns
+    return frame.assign(**{str(name): frame[name].astype(object).map(harmless) for name in texts})
 
 
 def csv_heading(column: Column) -> str:

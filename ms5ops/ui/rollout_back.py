@@ -19,7 +19,7 @@ from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.rollout_plan import VERDICTS
 from ms5ops.units import bytes_text, instant_text
 
-BESIDE_PX = 450
+BESIDE_PX = 400
 """Two of them stand side by side on a laptop's screen."""
 WAY_TTL_S = 20
 
@@ -115,15 +115,15 @@ def _read_way(key: str, _found: Material, _deployment: Deployment, _phases: tupl
 
 
 def _show_way(way: Way) -> None:
-    beside = st.container(horizontal=True, gap="medium")  # one under the other on a narrow screen
-    with beside.container(border=True, width=BESIDE_PX):
+    beside = st.grid(columns=2, min_column_width=BESIDE_PX, key="way_back")
+    with beside, st.container(border=True):
         st.markdown(f":green[:material/undo:] **Comes back: {len(way.undone)} operations are undone**")
         lines = [f"- {plain(row.operation.title)}" for row in way.undone]
         st.markdown("\n".join(lines[:8]))
         if len(lines) > 8:
             with st.expander(f"and {len(lines) - 8} more", type="compact"):
                 st.markdown("\n".join(lines[8:]))
-    with beside.container(border=True, width=BESIDE_PX):
+    with beside, st.container(border=True):
         if way.losses:
             st.markdown(":red[:material/delete_forever:] **Does not come back**")
             st.markdown("\n".join(f"- {plain(line)}" for line in way.losses))

@@ -55,7 +55,7 @@ def _read(source: str, costs: Costs | None, occasion: str, _page: Readings) -> S
 def headline(card: Scorecard) -> None:
     """The whole in a sentence, and how many criteria have which status."""
     show_verdict(card.verdict)
-    with st.grid(columns="auto", min_column_width=170, key="scorecard_counts"):
+    with st.grid(columns=5, min_column_width=150, key="scorecard_counts"):
         for status, explain in COUNTS.items():
             st.metric(status.capitalize(), f"{card.count(status)} of {len(card.criteria)}", border=True, help=explain)
     other = {one.answer.origin for one in card.criteria} - {None, card.origin}

@@ -7,7 +7,7 @@ business: it is read from the account each time.
 
 import ipaddress
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -111,12 +111,14 @@ def finish_try(begun: Try, password: str, *, store: Store | None = None) -> Sign
     if account is None or not right or account.is_disabled:
         subject = account.name if account else _UNKNOWN  # what was typed may be a password in the wrong field
         audit.record(None, _SIGN_IN, subject, "refused", {"address": begun.place.address[:64]}, store=store)
-        raise AccountError("That name and password do not go together.", "Try again, or ask an admin to reset it.")
+        raise _wrong()
     if account.one_time_ends is not None and account.one_time_ends <= store.now():
         audit.record(None, _SIGN_IN, account.name, "refused", {"reason": "one-time password too old"}, store=store)
         raise AccountError("This one-time password has expired.", "Ask an admin for another one: `account reset`.")
     if account.password_hash and passwords.outdated(account.password_hash):
-        store.change("rehash", name=account.name, password_hash=passwords.hashed(password))
+        new = passwords.hashed(password)
+        store.change("rehash", name=account.name, former=account.password_hash, password_hash=new)
+        account = replace(account, password_hash=new)
     audit.record(_who(account), _SIGN_IN, account.name, "done", {"address": begun.place.address[:64]}, store=store)
     return _begin_session(store, account, begun)
 
@@ -205,9 +207,11 @@ def _begin_session(store: Store, account: Account, begun: Try) -> SignedIn:
         for key in begun.keys:
             # Of a name under attack from many places only this one try is taken back.
             change("take_back_try" if key == _key("", account.name) else "forget_tries", key=key)
-        change(
-            "add_session", token_hash=hash_of(token), name=account.name, now=now.isoformat(), address=begun.place.lane
-        )
+        if not change(
+            "add_session", token_hash=hash_of(token), name=account.name, password_hash=account.password_hash,
+            now=now.isoformat(), address=begun.place.lane,
+        ):  # fmt: skip
+            raise _wrong()  # it was right when the look at it, which takes its time, began
         for place in (_DEVICE + hash_of(device), begun.place.lane):
             change("note_place", name=account.name, place=place, now=now.isoformat())
         change("note_sign_in", provider=LOCAL, name=account.name, now=now.isoformat())
@@ -217,6 +221,10 @@ def _begin_session(store: Store, account: Account, begun: Try) -> SignedIn:
             used=(now - timedelta(minutes=limits.session_idle_minutes)).isoformat(),
         )
     return SignedIn(token, device, account)
+
+
+def _wrong() -> AccountError:
+    return AccountError("That name and password do not go together.", "Try again, or ask an admin to reset it.")
 
 
 _DEVICE = "device "

@@ -241,7 +241,7 @@ def _status(error: Ms5opsError | None) -> int:
 async def _form(request: Request) -> dict[str, str]:
     """The fields that were sent; NotFromHere where they come from another site or are larger than a form of ours."""
     origin = request.headers.get("origin")
-    if origin is None or urlsplit(origin).netloc.lower() != request.headers.get("host", "").lower():
+    if origin is None or host_of(origin) != request.headers.get("host", "").lower():
         log.warning("A form was refused: origin %.200r, host %.200r", origin, request.headers.get("host"))
         raise NotFromHere(
             "This form was not sent from this console.",
@@ -257,6 +257,14 @@ async def _form(request: Request) -> dict[str, str]:
     except (ValueError, ClientDisconnect) as error:
         raise NotFromHere("What was sent cannot be read.", "Use the form of this console.") from error
     return {key: values[0] for key, values in sent.items()}
+
+
+def host_of(address: str) -> str | None:
+    """Host and port of an address as a browser writes it, in small letters; None where it is none."""
+    try:
+        return urlsplit(address).netloc.lower()
+    except ValueError:
+        return None
 
 
 def _place(request: Request) -> Place:

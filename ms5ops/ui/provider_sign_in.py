@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ms5ops.errors import AccountError, Ms5opsError
 from ms5ops.ui import providers
-from ms5ops.ui.access_routes import base_path, instead, own_path
+from ms5ops.ui.access_routes import base_path, host_of, instead, own_path
 
 NEXT = "ms5ops_next"
 """The cookie that holds the way back, from the page where somebody signs in to the provider's answer."""
@@ -91,9 +91,10 @@ def _from_provider(request: Request, start: Message) -> Response | None:
 
 def _page_before(request: Request) -> str:
     """The page of this console whose button led here, with its parameters."""
-    referer = urlsplit(request.headers.get("referer", ""))
-    if referer.netloc.lower() != request.headers.get("host", "").lower():
+    came_from = request.headers.get("referer", "")
+    if host_of(came_from) != request.headers.get("host", "").lower():
         return own_path("")
+    referer = urlsplit(came_from)
     return own_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)
 
 

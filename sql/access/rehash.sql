@@ -1,7 +1,8 @@
 -- name: rehash
--- about: The same password, hashed with today's parameters.
+-- about: The same password, hashed with today's parameters, unless it was changed meanwhile.
 -- timescaledb: >=0.0
--- params: name, password_hash
+-- params: name, former, password_hash
 -- columns: none
 -- budget_ms: 20
-UPDATE account SET password_hash = :password_hash WHERE provider = 'local' AND name = :name
+UPDATE account SET password_hash = :password_hash
+WHERE provider = 'local' AND name = :name AND password_hash = :former

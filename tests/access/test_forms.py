@@ -101,7 +101,7 @@ def test_cookies(kept: Store, base: str, origin: str, name: str, is_secure: bool
 @pytest.mark.parametrize(
     "headers",
     [{}, {"origin": "null"}, {"origin": "http://evil.example"}, {"origin": "http://console.example.evil.example"},
-     {"origin": "http://console.example:8080"}, {"referer": HOST}],
+     {"origin": "http://console.example:8080"}, {"referer": HOST}, {"origin": "http://["}],
 )  # fmt: skip
 @pytest.mark.parametrize("path", ["sign-in", "sign-out", "password"])
 def test_a_form_from_elsewhere_does_nothing(kept: Store, path: str, headers: dict[str, str]) -> None:

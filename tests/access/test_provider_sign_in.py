@@ -168,6 +168,7 @@ def test_nobody_is_led_to_another_site(visitor: Visitor) -> None:
     sent = visitor.get(asked, referer="https://evil.example/storage")
     done = visitor.get(httpx.get(sent.headers["location"]).headers["location"])
     assert done.headers["location"] == "/"
+    assert visitor.get(asked, referer="http://[").status_code == 302
     visitor.cookies.set("ms5ops_next", "//evil.example", domain="console.example", path="/oauth2callback")
     assert visitor.sign_in("//evil.example").headers["location"] == "/"
 

@@ -172,6 +172,26 @@ def test_all_sessions_end_with_the_account_or_its_password(kept: Store, what: st
     assert signin.holder(token) is None
 
 
+@pytest.mark.parametrize("is_outdated", [False, True])
+@pytest.mark.parametrize("what", ["reset", "disable"])
+def test_a_password_that_is_taken_away_while_it_is_looked_at_lets_nobody_in(
+    kept: Store, monkeypatch: pytest.MonkeyPatch, what: str, is_outdated: bool
+) -> None:
+    with_account("alice", "viewer")
+    look = passwords.matches
+
+    def meanwhile(stored: str | None, password: str) -> bool:
+        found = look(stored, password)
+        accounts.reset("alice") if what == "reset" else accounts.set_disabled("alice", True)
+        return found
+
+    monkeypatch.setattr(passwords, "matches", meanwhile)
+    monkeypatch.setattr(passwords, "outdated", lambda _stored: is_outdated)
+    with pytest.raises(AccountError, match="do not go together"):
+        signin.sign_in("alice", PASSWORD, HERE)
+    assert what == "disable" or not look(accounts.known("alice").password_hash, PASSWORD), "the reset stands"
+
+
 def test_choosing_a_password_ends_the_other_sessions(kept: Store) -> None:
     with_account("alice", "dba")
     mine, other = (signin.sign_in("alice", PASSWORD, HERE).token for _ in range(2))

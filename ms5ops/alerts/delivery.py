@@ -21,6 +21,9 @@ FIRST_PAUSE = timedelta(minutes=1)
 LONGEST_PAUSE = timedelta(hours=1)
 GIVE_UP_AFTER = timedelta(hours=24)
 """Own choices: a mail server that restarts is back in minutes; what is a day late is no alarm any more."""
+HELD_FOR = timedelta(minutes=2)
+"""Own choice: for so long a message that is being sent is nobody else's, longer than sending takes; if the process ends
+meanwhile, it is sent then."""
 _WORDS: Mapping[EventKind, str] = {"opened": "", "worse": "Worse: ", "reminder": "Still: ", "cleared": "Over: "}
 
 
@@ -55,7 +58,7 @@ def queue(change: Change, alert: Alert, kind: EventKind, *, settings: Alerts, or
         severity = "cleared" if kind == "cleared" else alert.severity
         change(
             "add_notice", environment=alert.environment, key=alert.key, channel=name, kind=kind, severity=severity,
-            title=title, body=body, now=written(now),
+            title=title, body=body, now=written(now), next_try_at=written(now),
         )  # fmt: skip
     return len(wanting)
 
@@ -77,11 +80,17 @@ def text_of(alert: Alert, kind: EventKind, *, origin: str, console_url: str | No
 
 
 def send_due(store: Store, settings: Alerts, now: datetime) -> tuple[Delivery, ...]:
-    """Send what is due. A channel that fails is left alone for the rest of this call."""
+    """Send what is due. A channel that fails is left alone for the rest of this call.
+
+    Several processes may send at once, as those that watch different environments do: each message is one's only.
+    """
     done: list[Delivery] = []
     failing: set[str] = set()
     for row in store.rows("due_notices", now=written(now)):
-        if row["channel"] not in failing:
+        if row["channel"] in failing:
+            continue
+        until = written(store.now() + HELD_FOR)
+        if store.change("claim_notice", id=row["id"], due=row["next_try_at"], until=until):
             one = _send(store, settings, row, now)
             done.append(one)
             if one.failure:
@@ -102,7 +111,7 @@ def send_test(store: Store, settings: Alerts, by: str, name: str | None = None) 
         now = store.now()
         (added,) = store.change(
             "add_notice", environment="", key="", channel=channel, kind="test", severity="test",
-            title="Test of the alerts of ms5ops", now=written(now),
+            title="Test of the alerts of ms5ops", now=written(now), next_try_at=None,
             body=f"This is a test, asked for by {by} at {instant_text(now)}. Nothing is wrong.",
         )  # fmt: skip
         row = store.row("notice", id=added["id"])

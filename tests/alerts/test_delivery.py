@@ -51,6 +51,53 @@ def test_an_alert_is_sent_once_and_when_it_is_over(
     assert [message["type"] for message in receiver.messages] == ["warning", "success"]
 
 
+def test_two_processes_that_send_at_once_send_each_message_once(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[str] = []
+
+    def meanwhile(_channel: Channel, _name: str, *, title: str, **_more: str) -> None:
+        sent.append(title)
+        assert send_due(plant.store, plant.settings, plant.clock.now) == ()  # the other process
+
+    monkeypatch.setattr(channels, "send", meanwhile)
+    plant.finds(LATE)
+    assert len(send_due(plant.store, plant.settings, plant.clock.now)) == 1
+    send_test(plant.store, plant.settings, "maria")
+    assert sent == ["[warning] plant: a", "Test of the alerts of ms5ops"]
+
+
+def test_a_process_that_dies_while_it_sends_loses_nothing(
+    plant: Plant, receiver: Receiver, sent: Callable[[], list[str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_given: object, **_more: object) -> None:
+        raise KeyboardInterrupt
+
+    plant.finds(LATE)
+    with monkeypatch.context() as patched:
+        patched.setattr(channels, "send", die)
+        with pytest.raises(KeyboardInterrupt):
+            sent()
+    assert sent() == [], "it may be at it still"
+    plant.clock.now += delivery.HELD_FOR
+    assert sent() == [None]
+    assert receiver.titles == ["[warning] plant: a"]
+
+
+def test_what_was_superseded_while_it_was_sent_is_not_tried_again(
+    plant: Plant, receiver: Receiver, sent: Callable[[], list[str | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_given: object, **_more: object) -> None:
+        plant.finds(GRAVER)
+        raise AlertError("down", "")
+
+    plant.finds(LATE)
+    with monkeypatch.context() as patched:
+        patched.setattr(channels, "send", fail)
+        assert sent() == ["down"]
+    plant.clock.forward(hours=1)
+    sent()
+    assert receiver.titles == ["Worse: [critical] plant: a"]
+
+
 def test_simulated_data_are_named_as_such() -> None:
     alert = step(None, LATE, environment="plant", now=Clock().now, settings=Alerts()).alert
     assert alert is not None

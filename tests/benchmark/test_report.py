@@ -3,8 +3,10 @@
 import json
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from playwright.sync_api import Browser
 from typer.testing import CliRunner
 
 from ms5ops.benchmark.compare import Comparison, Side, compare
@@ -50,6 +52,20 @@ def test_nothing_is_loaded_from_elsewhere(compared: Comparison) -> None:
     style = comparison_html(compared).split("<style>")[1].split("</style>")[0]
     assert "url(" not in style
     assert "@import" not in style
+
+
+@pytest.mark.parametrize(("width", "medium"), [(820, "screen"), (703, "print")])  # a tablet; A4 between its margins
+def test_nothing_is_cut_off_on_a_tablet_or_on_paper(
+    compared: Comparison, browser: Browser, tmp_path: Path, width: int, medium: Literal["screen", "print"]
+) -> None:
+    file = tmp_path / "comparison.html"
+    file.write_text(comparison_html(compared), encoding="utf-8")
+    with browser.new_context(offline=True, viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(file.as_uri())
+        page.emulate_media(media=medium)
+        hidden = "[...document.querySelectorAll('.scroll')].map(one => one.scrollWidth - one.clientWidth)"
+        assert set(page.evaluate(hidden)) == {0}
 
 
 def test_hostile_labels_are_text(compared: Comparison) -> None:

@@ -143,10 +143,15 @@ def take_in(connection: duckdb.DuckDBPyConnection, *found: Path) -> dict[str, in
     for bundle in found:
         for table in check(bundle).tables:
             files.setdefault(table, []).append(bundle / f"{table}.parquet")
+    sources = {table: _parquet(paths) for table, paths in files.items()}
     try:
-        return schema.add_rows(connection, {table: _parquet(paths) for table, paths in files.items()})
+        added = schema.add_rows(connection, sources)
+        spoilt = [table for table, source in sources.items() if _holds_no_numbers(connection, table, source)]
     except duckdb.Error as error:
         raise _refused(found[0], f"its rows do not fit the history ({sentence(error)})") from error
+    if spoilt:
+        raise _refused(found[0], f"its table {spoilt[0]!r} holds figures that are no finite numbers")
+    return added
 
 
 def found_in(folder: Path) -> list[Path]:
@@ -234,6 +239,19 @@ def _refused(bundle: Path, why: str) -> BundleRefused:
 def _parquet(files: Sequence[Path]) -> str:
     quoted = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
     return f"read_parquet([{quoted}], union_by_name = true)"
+
+
+def _holds_no_numbers(connection: duckdb.DuckDBPyConnection, table: str, source: str) -> bool:
+    """Whether a figure is NaN or infinite, which no program of ours writes and no statistics survive."""
+    told = connection.execute(
+        "SELECT column_name FROM duckdb_columns() WHERE table_name = ? AND data_type = 'DOUBLE'", [table]
+    ).fetchall()
+    there = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()}  # noqa: S608 — files of ours
+    figures = [f'NOT isfinite("{row[0]}"::DOUBLE)' for row in told if row[0] in there]
+    if not figures:
+        return False
+    found = connection.execute(f"SELECT 1 FROM {source} WHERE {' OR '.join(figures)} LIMIT 1")  # noqa: S608 — names are ours
+    return bool(found.fetchall())
 
 
 def _is_whole(name: str) -> bool:

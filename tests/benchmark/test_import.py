@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -5,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -245,9 +247,26 @@ def _other_columns(folder: Path) -> None:
     )
 
 
+def _no_number(number: str, table: str, column: str) -> Callable[[Path], None]:
+    """A whole and rightly signed file with a figure that is no finite number."""
+
+    def spoil(folder: Path) -> None:
+        file = folder / f"{table}.parquet"
+        held = bundles.check(folder).tables[table].sha256
+        with duckdb.connect() as connection:
+            connection.execute(f"CREATE TABLE t AS SELECT * REPLACE ('{number}'::DOUBLE AS {column}) FROM '{file}'")
+            connection.execute(f"COPY t TO '{file}'")
+        _rewrite(folder, lambda text: text.replace(held, hashlib.sha256(file.read_bytes()).hexdigest()))
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
+        (_no_number("nan", "benchmark_sample", "value"), "'benchmark_sample' holds figures that are no finite numbers"),
+        (_no_number("inf", "benchmark_sample", "value"), "'benchmark_sample' holds figures that are no finite numbers"),
+        (_no_number("nan", "benchmark_result", "median"), "'benchmark_result' holds figures"),
         (_cut, "benchmark_sample.parquet is not as it was written"),
         (lambda folder: (folder / "benchmark_run.parquet").unlink(), "benchmark_run.parquet is missing"),
         (lambda folder: (folder / bundles.MANIFEST).unlink(), "is not an export of ms5ops"),

@@ -167,6 +167,34 @@ def test_what_a_message_quotes_is_no_markup(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_defect_is_a_sentence_and_its_trace_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(**_given: str) -> None:
+        raise ZeroDivisionError("no secret in a sentence")
+
+    monkeypatch.setattr(cli, "app", broken)
+    done = call("status", folder=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "This command has a defect (ZeroDivisionError)." in done.stderr
+    assert "Traceback" not in done.stderr
+    (file,) = (tmp_path / "defects").iterdir()
+    assert str(file) in done.stderr
+    assert "in broken" in file.read_text()
+    (tmp_path / "file").touch()
+    done = call("status", folder=tmp_path / "file")
+    assert "in broken" in done.stderr, "where it cannot be kept it is not lost"
+
+
+@pytest.mark.parametrize(
+    "given",
+    [("alerts", "mute", "--hours", "1e300", "--reason", "x"), ("alerts", "mute", "--hours", "inf", "--reason", "x"),
+     ("watch", "--every", "1e300"), ("audit", "list", "--limit", "1" + "0" * 30)],
+)  # fmt: skip
+def test_a_number_beyond_all_bounds_is_refused(given: tuple[str, ...], tmp_path: Path) -> None:
+    done = call(*given, folder=tmp_path)
+    assert done.returncode == 2
+    assert "Invalid value" in done.stderr
+
+
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

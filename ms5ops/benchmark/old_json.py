@@ -27,6 +27,8 @@ def read(text: str, file: Path) -> OldReport:
         raise BenchmarkError(
             f"{file} is not JSON: {error.msg} in line {error.lineno}, column {error.colno}.", NEXT
         ) from error
+    except RecursionError as error:
+        raise BenchmarkError(f"{file} holds lists in lists without end, and is no report.", NEXT) from error
     except ValueError as error:
         raise BenchmarkError(f"{file} holds {error}, which is no number.", NEXT) from error
     if not isinstance(told, dict):

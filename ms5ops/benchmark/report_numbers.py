@@ -46,7 +46,10 @@ def milliseconds(value: object, spot: Spot) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise spot.wrong(f"is {_short(value)}, which is no time", "Give milliseconds as a number.")
-    number, unit = (float(value), "") if not isinstance(value, str) else _split(value, spot)
+    try:
+        number, unit = (float(value), "") if not isinstance(value, str) else _split(value, spot)
+    except OverflowError as error:
+        raise spot.wrong("has more digits than any time", "Give milliseconds as a number.") from error
     if number is None:
         return None
     if unit not in _UNITS:

@@ -4,14 +4,17 @@ Exit codes: 0 done, 1 done and something is wrong (a critical finding), 2 not do
 no privilege), 3 a plan with changes, 130 interrupted.
 """
 
+import os
 import sys
+import traceback
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from ms5ops import __version__
+from ms5ops import __version__, paths
 from ms5ops.cli import (
     account,
     alerts,
@@ -105,3 +108,18 @@ def main() -> None:
     except KeyboardInterrupt:
         narration.print("Interrupted.")
         sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001  # a person gets a sentence, whoever mends it the trace
+        narration.print(f"[bold red]Error:[/] This command has a defect ({type(error).__name__}).")
+        narration.print(_with_trace(traceback.format_exc()), markup=False)
+        sys.exit(EXIT_FAILED)
+
+
+def _with_trace(trace: str) -> str:
+    """What to do about a defect, whose trace is kept in a file; where that cannot be written it stands in the text."""
+    file = paths.state_folder() / "defects" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.txt"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file.write_text(f"{' '.join(sys.argv)}\n{trace}", encoding="utf-8")
+    except OSError:
+        return f"Report it with what follows.\n{trace}"
+    return f"Report it with the file {file}. What was done before it stays."

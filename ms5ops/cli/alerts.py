@@ -18,7 +18,7 @@ from ms5ops import units
 from ms5ops.access import shell
 from ms5ops.access.manage import allowed
 from ms5ops.alerts import exposition
-from ms5ops.alerts.actions import Alerting
+from ms5ops.alerts.actions import LONGEST_MUTE, Alerting
 from ms5ops.alerts.candidate import TITLES, value_text
 from ms5ops.alerts.delivery import Delivery
 from ms5ops.alerts.state import Alert
@@ -40,7 +40,8 @@ def watch(  # noqa: PLR0917  # typer reads options from the signature
     environment: EnvironmentOption = None,
     once: Annotated[bool, typer.Option("--once", help="Evaluate once and end, for cron (the default).")] = False,
     every: Annotated[
-        float | None, typer.Option(min=0.1, metavar="MINUTES", help="Keep running, and evaluate at this interval.")
+        float | None,
+        typer.Option(min=0.1, max=1440, metavar="MINUTES", help="Keep running, and evaluate at this interval."),
     ] = None,
     collect: Annotated[bool, typer.Option("--collect", help="Store a snapshot first, as `collect` does.")] = False,
     prometheus: Annotated[
@@ -111,7 +112,7 @@ def acknowledge(alert: KeyArgument, reason: ReasonOption, environment: Environme
 def mute(
     reason: ReasonOption,
     alert: Annotated[str | None, typer.Argument(metavar="[ALERT]", help="Its key; without: every alert there.")] = None,
-    hours: Annotated[float, typer.Option(min=0.1, help="For how long.")] = 8.0,
+    hours: Annotated[float, typer.Option(min=0.1, max=LONGEST_MUTE / timedelta(hours=1), help="For how long.")] = 8.0,
     environment: EnvironmentOption = None,
 ) -> None:
     """Tell nobody about an alert, or about an environment, for a time. It is still evaluated and shown."""

@@ -40,7 +40,7 @@ class Format(StrEnum):
 @app.command("list")
 def show(
     since: SinceOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="No more entries than this.")] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="No more entries than this.")] = 200,
     as_json_values: JsonOption = False,
 ) -> None:
     """List the newest entries, newest first."""

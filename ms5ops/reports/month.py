@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ms5ops.errors import Ms5opsError
 from ms5ops.scorecard.months import month_before, month_of
 
-_NAME = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
+_NAME = re.compile(r"[1-9][0-9]{3}-(0[1-9]|1[0-2])")
 
 
 class ReportError(Ms5opsError):

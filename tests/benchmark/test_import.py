@@ -137,6 +137,8 @@ TEXT = "Date: 2025-10-01 02:00:07 UTC\nQuery performance\n%s\n"
         ("a.json", JSON % '"average_ms": 4,\n   "runs": [1, 2]', "has the average 1.50 ms, and average_ms says 4.00"),
         ("a.json", JSON % '"runs": 5', "query_performance.q in line 4 has neither average_ms nor median_ms"),
         ("a.json", JSON % '"average_ms": NaN', "holds NaN, which is no number"),
+        ("a.json", JSON % f'"average_ms": 1{"0" * 400}', "has more digits than any time"),
+        ("a.json", "[" * 100_000, "holds lists in lists without end"),
         ("a.json", JSON % '"average_ms": 4,', "is not JSON: .* in line 6"),
         ("a.json", '{"timestamp": "2025-10-03T02:10:44Z"}', "has no key 'query_performance'"),
         ("a.json", '{"query_performance": {}}', "has no key 'timestamp'"),

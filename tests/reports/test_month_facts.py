@@ -34,7 +34,9 @@ def test_a_month_is_a_calendar_month_in_utc() -> None:
     assert not OCTOBER.holds(at(11, 1))
 
 
-@pytest.mark.parametrize("text", ["2026-13", "October", "2026-1", "../2026-10", "2026-10\n2026-11"])
+@pytest.mark.parametrize(
+    "text", ["2026-13", "October", "2026-1", "../2026-10", "2026-10\n2026-11", "0000-05", "٢٠٢٦-10"]
+)
 def test_what_is_no_month_is_refused(text: str) -> None:
     with pytest.raises(ReportError, match="is not a month"):
         month_named(text, NOW)

@@ -14,6 +14,7 @@ from ms5ops.benchmark.run_summary import marks, run_title
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.finding import counted
+from ms5ops.observe.storage import snapshot_sizes
 from ms5ops.rollout import journal
 from ms5ops.rollout.journal import Deployment, Reader
 
@@ -118,10 +119,16 @@ def first_pair(headers: Sequence[RunHeader], deployments: Sequence[DeploymentSpa
     return previous.headers[0].run_id, latest.headers[0].run_id
 
 
+def sizes_beside(stored: pd.DataFrame, runs: Sequence[RunHeader]) -> pd.DataFrame:
+    """``storage.snapshot_sizes`` of those snapshots that have the runs' origin: a replayed month never stands beside a
+    measured one. ``stored``: rows of the history's query storage_snapshots."""
+    return snapshot_sizes(stored[stored["origin"] == runs[0].origin])
+
+
 def stored_growth(sizes: pd.DataFrame, since: datetime | None, until: datetime | None) -> float | None:
     """Bytes a month by which what is stored grew between two instants (None: without bound), from snapshots.
 
-    ``sizes``: ``storage.snapshot_sizes``. The last size less the first over the time between them; None where they
+    ``sizes``: as of ``sizes_beside``. The last size less the first over the time between them; None where they
     lie less than a week apart, or where it shrank, as it does where old data is being compressed.
     """
     within = sizes
@@ -147,7 +154,7 @@ def outside_figures(
     *,
     deployments: Sequence[DeploymentSpan] = (),
 ) -> Outside:
-    """What benchmarks do not measure: growth before and after from snapshots (``storage.snapshot_sizes``), and
+    """What benchmarks do not measure: growth before and after from snapshots (``sizes_beside``), and
     ``saved_share``, which compression saves now: of a side that is about now, that is where the newest run is on it.
 
     Where one of ``deployments`` lies between the sides, growth after counts from its end, as on the scorecard, and not

@@ -16,7 +16,7 @@ from ms5ops.benchmark.comparison_summary import WEIGHTS, headline, promise_frame
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan, Selected, select
-from ms5ops.benchmark.sides import deployment_names, deployment_spans, outside_figures
+from ms5ops.benchmark.sides import deployment_names, deployment_spans, outside_figures, sizes_beside
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.benchmark.trend_summary import change_frame, month_table
 from ms5ops.benchmark.trend_summary import headline as trend_headline
@@ -31,7 +31,6 @@ from ms5ops.history import History
 from ms5ops.observe.overview import as_plain, read_all
 from ms5ops.observe.savings import savings
 from ms5ops.observe.server import connect_server
-from ms5ops.observe.storage import snapshot_sizes
 from ms5ops.reports.comparison import comparison_html
 
 EXIT_WORSE = 1
@@ -79,9 +78,11 @@ def compare_runs(
     connected = _reachable(environment, wanted=around) if around or html is not None else None
     deployments = _deployments(connected) if connected else ()
     old, new = (select(word, headers, deployments) for word in (before, after))
-    sizes = snapshot_sizes(store.read("storage_snapshots", {"source": new.headers[-1].source}))
+    stored = store.read("storage_snapshots", {"source": new.headers[-1].source})
     saved = _saved_share(connected) if connected else None
-    outside = outside_figures(sizes, headers, old.headers, new.headers, saved, deployments=deployments)
+    outside = outside_figures(
+        sizes_beside(stored, new.headers), headers, old.headers, new.headers, saved, deployments=deployments
+    )
     sides = _loaded(store, old), _loaded(store, new)
     found = compare(*sides, Options(margin=margin), outside, deployment_names(deployments))
     if html is not None:

@@ -20,12 +20,12 @@ from ms5ops.benchmark.sides import (
     deployment_spans,
     first_pair,
     outside_figures,
+    sizes_beside,
 )
 from ms5ops.benchmark.surroundings import Difference
 from ms5ops.benchmark.verdicts import BASIS_WORDS
 from ms5ops.errors import BenchmarkError, Ms5opsError
 from ms5ops.observe.savings import savings
-from ms5ops.observe.storage import snapshot_sizes
 from ms5ops.ui import readings
 from ms5ops.ui.benchmark_readings import loaded, run_headers
 from ms5ops.ui.links import page_link
@@ -35,7 +35,7 @@ from ms5ops.ui.readings import Readings
 from ms5ops.ui.tables import Column, show_table
 from ms5ops.ui.verdicts import show_verdict
 
-SIZE_COLUMNS = ("taken_at", "table_name", "size_bytes", "uncompressed_bytes")
+SIZE_COLUMNS = ("taken_at", "origin", "table_name", "size_bytes", "uncompressed_bytes")
 SIDES: tuple[Literal["before"], Literal["after"]] = ("before", "after")
 DIFFERENCE_COLUMNS = [
     Column("subject", "What differs"),
@@ -174,7 +174,7 @@ def _outside(found: Material, before: Selected, after: Selected) -> Outside:
         show_error(error, "the history of snapshots")
     compression = found.page.overview.compression.value
     return outside_figures(
-        snapshot_sizes(stored if stored is not None else pd.DataFrame(columns=[*SIZE_COLUMNS])),
+        sizes_beside(stored if stored is not None else pd.DataFrame(columns=[*SIZE_COLUMNS]), after.headers),
         found.headers,
         before.headers,
         after.headers,

@@ -31,7 +31,7 @@ from ms5ops.benchmark.run_summary import (
     verdict,
 )
 from ms5ops.benchmark.selection import DeploymentSpan
-from ms5ops.benchmark.sides import choices, first_pair, outside_figures, stored_growth
+from ms5ops.benchmark.sides import choices, first_pair, outside_figures, sizes_beside, stored_growth
 from ms5ops.benchmark.statistics import Estimate
 from ms5ops.benchmark.trend_summary import change_frame
 from ms5ops.benchmark.trend_summary import headline as trend_headline
@@ -196,6 +196,21 @@ def test_what_compression_saves_now_is_of_the_newest_run_only() -> None:
     none = pd.DataFrame({"taken_at": pd.to_datetime([], utc=True), "size_bytes": []})
     assert outside_figures(none, [old, new], [old], [new], 0.8).saved_share_after == 0.8
     assert outside_figures(none, [old, new], [new], [old], 0.8).saved_share_after is None
+
+
+def test_growth_is_that_of_the_runs_own_origin() -> None:
+    run = example_run("a", started_at=START, seed=1).header
+    stored = pd.DataFrame(
+        [
+            (pd.Timestamp(START + day * DAY), origin, "s.metric_hist", size, size)
+            for day, origin, size in ((0, "replayed", 100.0), (30, "replayed", 400.0), (90, "simulated", 400.0))
+        ],
+        columns=["taken_at", "origin", "table_name", "size_bytes", "uncompressed_bytes"],
+    )
+    replayed = sizes_beside(stored, [replace(run, origin="replayed")])
+    assert list(replayed["size_bytes"]) == [100.0, 400.0]
+    assert list(sizes_beside(stored, [replace(run, origin="simulated")])["size_bytes"]) == [400.0]
+    assert sizes_beside(stored, [replace(run, origin="measured")]).empty
 
 
 def test_growth_after_a_deployment_counts_from_its_end() -> None:

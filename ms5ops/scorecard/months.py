@@ -43,7 +43,7 @@ def trend(
     if last is None:
         return Trend(what, unit, points, None, None, "no value of the month before")
     direction = _direction(last, now, more_is_better)
-    if scatter and direction != "as before" and now > 0 and abs(log(now / last)) < _TOLD_APART * scatter:
+    if scatter and direction != "as before" and last > 0 and now > 0 and abs(log(now / last)) < _TOLD_APART * scatter:
         direction = "not sure"
     return Trend(what, unit, points, change, direction, _text(last, now, change, direction))
 

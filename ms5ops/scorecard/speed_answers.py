@@ -114,7 +114,7 @@ def _slowest(found: Material, group: str, one: str, many: str) -> Answer:
         "details": tuple(_line(Newest(result, run.header)) for result in _asked(run, group)),
         "trend": _trend(
             found,
-            lambda runs: max((judged_figure(one) or 0.0 for one in _measured(runs[-1], group)), default=None),
+            lambda runs: _slowest_figure(runs[-1], group),
             f"p95 of the slowest {one}",
             "ms",
             scatter=UNSEEN,
@@ -135,6 +135,13 @@ def _slowest(found: Material, group: str, one: str, many: str) -> Answer:
     tail = f"{benchmark_title(slowest.benchmark)}, takes {text} (p95; {counted(len(own), one, many)} measured)"
     reason = f"The slowest, {tail}: {'over' if missed else 'under'} the {promise} promised."
     return judged(not missed, figure, text, reason, **shown)
+
+
+def _slowest_figure(run: Run, group: str) -> float | None:
+    """The largest figure of a run's group; None where one has none: how long that would have taken is not known."""
+    figures = [judged_figure(one) for one in _measured(run, group)]
+    told = [one for one in figures if one is not None]
+    return max(told) if told and len(told) == len(figures) else None
 
 
 def double_volume(found: Material) -> Answer:

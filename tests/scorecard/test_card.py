@@ -111,6 +111,12 @@ def test_single_runs_that_lie_as_far_apart_as_unchanged_ones_are_no_trend(
     assert (found.direction, found.text) == (direction, text)
 
 
+def test_a_month_of_nothing_is_no_reason_to_stumble() -> None:
+    found = months.trend([(at(9), 0.0), (at(10), 10.0)], "Time", "ms", more_is_better=False, scatter=0.45)
+    assert found is not None
+    assert (found.direction, found.change, found.text) == ("worse", None, "worse than last month")
+
+
 def test_months_keep_their_last_value_and_turn_with_the_year() -> None:
     found = months.trend([(at(10, 20), 2.0), (at(10, 3), 9.0)], "Time", "ms", more_is_better=False)
     assert found is not None

@@ -73,6 +73,13 @@ def test_the_slowest_dashboard_and_report(answer: Any, name: str) -> None:
     assert (slow.status, slow.value, slow.text) == ("not met", 60_000.0, "1 min")
 
 
+def test_a_month_in_which_nothing_answered_in_time_has_no_figure_in_the_trend() -> None:
+    none: dict[str, Any] = dict.fromkeys(("mean", "median", "minimum", "maximum", "p95", "p99"))
+    out = changed(SLOW, "plant_dashboard", outcome="timed out", **none)
+    given = dashboards(material(runs=(out, FAST)))
+    assert (given.status, given.trend is not None and [one.month for one in given.trend.points]) == ("met", ["2026-11"])
+
+
 def test_what_took_too_long_to_answer_is_missed_without_a_figure() -> None:
     none: dict[str, Any] = dict.fromkeys(("mean", "median", "minimum", "maximum", "p95", "p99"))
     given = dashboards(material(runs=(changed(FAST, "plant_dashboard", outcome="timed out", **none),)))

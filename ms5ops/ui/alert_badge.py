@@ -30,7 +30,7 @@ def show() -> None:
     if not found:
         return
     critical = sum(one.severity == "critical" for one in found)
-    label = counted(len(found), "alert is open", "alerts are open") + (f", {critical} critical" if critical else "")
+    label = counted(len(found), "open alert", "open alerts") + (f", {critical} critical" if critical else "")
     colour = "red" if critical else "orange"
     with st.container(key="open_alerts"):
         st.page_link(

@@ -252,8 +252,9 @@ def judge_saving(records: Sequence[TableCompression], since: datetime | None, no
         return _nothing_yet(waiting)
     large = [one for one in records if one.compressed_chunks and _chunk_bytes(one) >= TINY_CHUNK_BYTES]
     share = max(_share(records), _share(large))  # a few tiny chunks do not spoil what the large ones save
+    where = f" (chunks of {bytes_text(TINY_CHUNK_BYTES)} and more)" if share > _share(records) else ""
     if share > SAVED_SHARE_WANTED:
-        return Saving(f"{percent_text(share)} saved, nothing overdue", True, "")
+        return Saving(f"{percent_text(share)} saved{where}, nothing overdue", True, "")
     if not large:
         largest = max(_chunk_bytes(one) for one in records if one.compressed_chunks)
         return Saving(
@@ -269,7 +270,7 @@ def judge_saving(records: Sequence[TableCompression], since: datetime | None, no
             f"It is judged from {instant_text(since + JUDGED_AFTER)} on: chunks from before keep their former length.",
         )
     return Saving(
-        f"{percent_text(share)} saved, nothing overdue",
+        f"{percent_text(share)} saved{where}, nothing overdue",
         False,
         "Compression says which chunks compress poorly and why: mostly too few rows per segment and chunk.",
     )

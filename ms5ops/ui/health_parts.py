@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops import units
-from ms5ops.errors import Ms5opsError
+from ms5ops.errors import FeatureMissing, Ms5opsError
 from ms5ops.observe.activity import read_statements
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.health import problems
 from ms5ops.observe.routine import routine
 from ms5ops.ui.findings import show_diagnosis, show_finding, show_routine_item
-from ms5ops.ui.messages import show_error
+from ms5ops.ui.messages import ICONS, in_words, show_error
 from ms5ops.ui.panels import empty_panel
 from ms5ops.ui.readings import READ_TTL_S, Readings, section
 from ms5ops.ui.tables import Column, show_table
@@ -158,6 +158,9 @@ def statements(page: Readings) -> None:
     """The costliest statements since pg_stat_statements was last reset."""
     try:
         frame = _statements(page.source, page.server.role, page)
+    except FeatureMissing as error:
+        st.info(in_words(error), icon=ICONS["info"])
+        return
     except Ms5opsError as error:
         show_error(error, "the costliest statements")
         return

@@ -98,6 +98,12 @@ def apply(
     _refuse_unapproved(desk, kept, outside_window)
     rollout.confirm(site.connected, f"Apply {len(plan.operations)} operations", yes, confirm)
     named = {"plan": kept.name if kept else plan.state_hash, "outside_window": outside_window, "no_backup": no_backup}
+
+    def begin() -> None:
+        check_fresh(plan, site.state())
+        if kept:
+            desk.service.use_approval(desk.actor, site.connected, kept)
+
     with desk.begun("apply", **named):
         note = reasons(
             plan=f"{kept.number} of {kept.author}" if kept else None,
@@ -114,7 +120,7 @@ def apply(
                 server_versions=site.versions,
                 before_state=plan.to_json()["state"],
                 note=note,
-                confirm_fresh=lambda: check_fresh(plan, site.state()),
+                confirm_fresh=begin,
             ),
             outside_window=outside_window,
         )

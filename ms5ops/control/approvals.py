@@ -22,7 +22,10 @@ Fact = Literal["met", "waived", "not met"]
 
 @dataclass(frozen=True)
 class Approval:
-    """One approval, standing or not. ``subject``: what it names ("plan <id>"); ``hash``: of exactly what."""
+    """One approval, standing or not. ``subject``: what it names ("plan <id>"); ``hash``: of exactly what.
+
+    ``used_at``: when what it was for began, which it is good for once.
+    """
 
     id: int
     subject: str
@@ -34,6 +37,7 @@ class Approval:
     expires_at: datetime
     withdrawn_at: datetime | None
     withdrawn_by: str | None
+    used_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -102,6 +106,20 @@ def withdraw(store: Store, subject: str, *, by: str, now: datetime) -> int:
     return len(store.change("withdraw_approvals", subject=subject, withdrawn_at=written(now), withdrawn_by=by))
 
 
+def use(store: Store, asked: Asked, *, protected: bool, now: datetime) -> None:
+    """What was approved begins now, and takes the approval with it; NotAllowed where none stands any more.
+
+    Else a plan that was applied and taken back could be applied again, and one whose approval was withdrawn while its
+    backup was made would still be.
+    """
+    with store.changing() as change:
+        found = [_approval(row) for row in change("approvals", subject=asked.subject)]
+        gate = approval_gate(asked, found, protected=protected, now=now)
+        if gate.fact == "not met":
+            raise NotAllowed(f"{gate.title}: {gate.text}.", gate.next_step)
+        change("use_approvals", subject=asked.subject, used_at=written(now))
+
+
 def approval_gate(asked: Asked, found: Sequence[Approval], *, protected: bool, now: datetime) -> Gate:
     """Whether somebody else has approved exactly this, and still does."""
     title = "Approved by somebody else"
@@ -156,6 +174,8 @@ def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
     """Why an approval does not count, None where it does."""
     if one.withdrawn_at is not None:
         return f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"
+    if one.used_at is not None:
+        return f"the approval of {one.approver} was used at {instant_text(one.used_at)}"
     if one.hash != asked.hash:
         return f"{one.approver} approved something else: it has changed since"
     if same_person(one.approver, one.provider, asked.author, asked.provider):
@@ -168,6 +188,6 @@ def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
 def _approval(row: Row) -> Approval:
     instants = {
         name: None if row[name] is None else datetime.fromisoformat(row[name])
-        for name in ("approved_at", "expires_at", "withdrawn_at")
+        for name in ("approved_at", "expires_at", "withdrawn_at", "used_at")
     }
     return Approval(**{**row, **instants})

@@ -187,6 +187,14 @@ class Service:
                 audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
                 raise error
 
+    def use_approval(self, actor: Actor, connected: Connected, kept: KeptPlan) -> None:
+        """A plan begins to be applied: its approval is used up. NotAllowed, recorded, where none stands any more."""
+        try:
+            approvals.use(self.store, self.asked(kept), protected=connected.protected, now=self.now())
+        except NotAllowed as error:
+            audit.record(actor, "apply", connected.name, "refused", {"reason": error.happened})
+            raise
+
     # Work -----------------------------------------------------------------------------------------------------
 
     def start(self, actor: Actor | None, order: Order, *, typed: str | None = None) -> tuple[Run, bool]:

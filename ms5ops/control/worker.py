@@ -90,6 +90,10 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     service.refuse_closed(actor, "apply", site.connected, service.asked(kept), options.outside_window)
     check_fresh(plan, site.state())
 
+    def begin() -> None:
+        check_fresh(plan, site.state())
+        service.use_approval(actor, site.connected, kept)
+
     def backing_up(size: int) -> None:
         runs.stage(service.store, run.id, f"making a backup: {bytes_text(size)} so far")
 
@@ -111,7 +115,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
             server_versions=site.versions,
             before_state=plan.to_json()["state"],
             note=note,
-            confirm_fresh=lambda: check_fresh(plan, site.state()),
+            confirm_fresh=begin,
             identity=UUID(run.id),
         ),
     )

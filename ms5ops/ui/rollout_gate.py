@@ -114,7 +114,7 @@ def approve(found: Material) -> None:
     st.markdown(
         f"{plain(found.environment)} is protected: an operator other than **{plain(kept.author)}**, who made plan "
         f"{kept.number}, has to approve exactly it. An approval stands for "
-        f"{found.service.settings.access.approval_hours} hours, and is void once the database changes."
+        f"{found.service.settings.access.approval_hours} hours and one apply, and is void once the database changes."
     )
     show_gates((gate,))
     if gate.fact == "met":
@@ -165,6 +165,7 @@ def history(found: Material, asked: Asked) -> None:
     with st.expander(f"All approvals: {len(listed)}"):
         for one in listed:
             withdrawn = f"; withdrawn by {one.withdrawn_by}" if one.withdrawn_at else ""
+            withdrawn += f"; used {instant_text(one.used_at)}" if one.used_at else ""
             comment = f": {one.comment}" if one.comment else ""
             st.markdown(
                 plain(

@@ -11,6 +11,7 @@ from ms5ops.control import approvals
 from ms5ops.control.approvals import Asked
 from ms5ops.control.store import ControlError
 from ms5ops.errors import NotAllowed
+from ms5ops.units import instant_text
 from tests.control.conftest import Clock
 
 PLAN = Asked("plan 1", "plan abc", "1" * 64, "alice")
@@ -83,6 +84,29 @@ def test_it_counts_for_exactly_what_was_approved(store: Store) -> None:
         "not met", "bob approved something else: it has changed since",
     )  # fmt: skip
     assert gate(store, Asked("plan 2", "plan def", "1" * 64, "alice")).text == "nobody has approved it yet"
+
+
+def test_it_is_good_for_one_apply(store: Store, clock: Clock) -> None:
+    approve(store)
+    approvals.use(store, PLAN, protected=True, now=store.now())
+    assert gate(store).text == f"the approval of bob was used at {instant_text(clock.instant)}"
+    with pytest.raises(NotAllowed, match="was used at"):
+        approvals.use(store, PLAN, protected=True, now=store.now())
+    assert approvals.withdraw(store, PLAN.subject, by="bob", now=store.now()) == 0, "there is nothing to take back"
+    approve(store)
+    approvals.use(store, PLAN, protected=True, now=store.now())
+
+
+def test_what_is_withdrawn_or_expires_while_the_backup_is_made_is_not_used(store: Store, clock: Clock) -> None:
+    approve(store)
+    approvals.withdraw(store, PLAN.subject, by="bob", now=store.now())
+    with pytest.raises(NotAllowed, match="withdrawn by bob"):
+        approvals.use(store, PLAN, protected=True, now=store.now())
+    approve(store)
+    clock.instant += DAY
+    with pytest.raises(NotAllowed, match="expired"):
+        approvals.use(store, PLAN, protected=True, now=store.now())
+    approvals.use(store, PLAN, protected=False, now=store.now())  # needs none
 
 
 def test_whoever_asks_cannot_be_the_one_who_approved(store: Store) -> None:

@@ -150,6 +150,7 @@ def test_a_protected_environment_wants_its_name_a_backup_and_its_window(
         assert "no backup can be made" in refusal(*wanted, "--confirm", "plant")
     done = call(legacy, *wanted, "--confirm", "plant", "--no-backup", "sandbox", "--json")
     assert json.loads(done.stdout)["status"] == "done", done.stderr
+    assert approvals.approvals(store, asked.subject)[0].used_at is not None
     database = Database(target)
     events = journal.events(database, journal.deployment(database).id)
     assert "no backup: sandbox. outside window: a test." in events[0].message

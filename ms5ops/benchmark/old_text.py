@@ -130,6 +130,8 @@ class _Reader:
         if "average_ms" in heads or "median_ms" in heads:
             self.columns = heads
         elif self.columns and len(cells) == len(self.columns):
+            if "" not in self.columns:
+                raise Spot(self.file, "the table's row", number).wrong("names no query", NEXT)
             self._open(cells[self.columns.index("")], number)
             for head, cell in zip(self.columns, cells, strict=True):
                 if head:

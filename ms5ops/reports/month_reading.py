@@ -1,7 +1,7 @@
 """From a server, the history, the journal and the logs to a month's facts: the only module of reports that reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pandas as pd
@@ -180,7 +180,7 @@ def _benchmarks(
             continue
         try:
             before, after = [
-                Side(one.title, load_runs(history, [run.run_id for run in select(one.name, own).headers]))
+                Side(one.title, load_runs(history, [run.run_id for run in runs_of(own, one)]))
                 for one in (month.before, month)
             ]
             compared = compare(before, after, deployment_names=names)
@@ -189,6 +189,11 @@ def _benchmarks(
             continue
         return Part(Benchmarks(compared, trends(_without_samples(history, own), spans, names)), origin)
     return Part(None, missing=f"{reasons[0]}, so there is nothing to compare.")
+
+
+def runs_of(headers: Sequence[RunHeader], month: Month) -> tuple[RunHeader, ...]:
+    """The runs that stand for a month; only its own, whatever others are labelled."""
+    return select(month.name, [replace(run, label=None) for run in headers if month.holds(run.started_at)]).headers
 
 
 def _without_samples(history: History, headers: Sequence[RunHeader]) -> list[Run]:

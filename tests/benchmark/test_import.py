@@ -148,6 +148,7 @@ TEXT = "Date: 2025-10-01 02:00:07 UTC\nQuery performance\n%s\n"
             "timestamp in line 2 is '2025-13-03",
         ),
         ("a.json", "[1, 2]", "holds a list, not a report"),
+        ("a.txt", TEXT % "| average | median |\n| 38.4 ms | 36.9 ms |", "the table's row in line 4 names no query"),
         ("a.txt", TEXT % "recent: average 38,4 ms", "average in line 3 is '38,4 ms', which is no time"),
         ("a.txt", TEXT % "recent: average 38.4 min", "average in line 3 has the unit 'min'"),
         ("a.txt", TEXT % "recent: 38.4 ms", "recent in line 3 is a time without a word"),

@@ -1,5 +1,6 @@
 """Rows into facts: which snapshots a month is measured between, what counters and events say."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,7 +11,9 @@ from ms5ops.alerts.store import Event
 from ms5ops.figures.month_sizes import HEIGHT, WIDTH, size_bars
 from ms5ops.reports.month import Month, ReportError, last_whole_month, month_named, month_spans
 from ms5ops.reports.month_facts import alert_lines, chosen, job_facts, span_of, storage_facts
+from ms5ops.reports.month_reading import runs_of
 from ms5ops.reports.monthly import file_name, signed_bytes
+from tests.benchmark.example_runs import example_run
 
 OCTOBER = Month("2026-10")
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -51,6 +54,12 @@ def test_a_month_to_come_is_refused_and_this_one_is_not() -> None:
 def test_months_are_listed_as_a_person_does() -> None:
     assert month_spans(["2025-11", "2025-12", "2026-01", "2026-03"]) == "2025-11 to 2026-01, 2026-03"
     assert month_spans([]) == ""
+
+
+def test_a_label_that_reads_like_a_month_makes_no_run_one_of_it() -> None:
+    september, october = (example_run("x", started_at=at(month, 3), seed=month).header for month in (9, 10))
+    mislabelled = replace(september, label="2026-10")
+    assert [one.run_id for one in runs_of([mislabelled, october], OCTOBER)] == [october.run_id]
 
 
 def test_a_month_is_measured_from_the_last_snapshot_of_the_one_before() -> None:

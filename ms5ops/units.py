@@ -32,8 +32,8 @@ def short_count_text(count: float | None) -> str:
     if count is None:
         return MISSING
     for size, suffix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
-        if abs(count) >= size:
-            return f"{count / size:.{0 if abs(count) >= 100 * size else 1}f}{suffix}"
+        if abs(count) >= size * 0.9995:  # from here on it is rounded to a thousand of the smaller one
+            return f"{count / size:.{0 if abs(count) >= 99.95 * size else 1}f}{suffix}"
     return f"{count:.0f}"
 
 

@@ -64,8 +64,10 @@ def test_milliseconds(milliseconds: float | None, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("count", "text"), [(None, "–"), (999, "999"), (1_300, "1.3 k"), (482_113, "482 k"), (1_300_000, "1.3 M")]
-)
+    ("count", "text"),
+    [(None, "–"), (999, "999"), (1_300, "1.3 k"), (482_113, "482 k"), (999_499, "999 k"), (999_999, "1.0 M"),
+     (-999_999, "-1.0 M"), (1_300_000, "1.3 M"), (999_999_999, "1.0 G")],
+)  # fmt: skip
 def test_short_counts(count: float | None, text: str) -> None:
     assert units.short_count_text(count) == text
 

@@ -129,7 +129,7 @@ def _dump(tool: Tool, target: Target, file: Path, progress: Callable[[int], None
 
 
 def _listed(tool: Tool, file: Path) -> set[str]:
-    """The tables whose definition and data stand in the dump's table of contents."""
+    """The tables whose definition stands in the dump's table of contents (a hypertable's data are its chunks')."""
     done = _run([str(tool.pg_restore), "--list", str(file)], dict(os.environ))
     if done.returncode:
         raise BackupError(f"pg_restore cannot read the dump: {_last_line(done.stderr)}.", "Try again.")

@@ -106,16 +106,16 @@ def _summary(found: Material) -> None:
             help="Steps of the plan: each with its statements, lock, verification and way back.",
         )  # fmt: skip
         st.metric(
-            "Objects touched", len({_table(found.plan, one) for one in operations}), border=True, width="stretch",
+            "Objects", len({_table(found.plan, one) for one in operations}), border=True, width="stretch",
             help="Tables, indexes, aggregates, views and settings that the operations change or make.",
         )  # fmt: skip
         st.metric(
             "Destroy data", destroying, border=True, width="stretch",
             help="Operations after which rows are gone for good: retention policies, once they run.",
         )  # fmt: skip
-        st.metric("Cannot be undone", stays, border=True, width="stretch", help="A rollback leaves these as they are.")
+        st.metric("Irreversible", stays, border=True, width="stretch", help="A rollback leaves these as they are.")
         st.metric(
-            "Estimated time", duration_text(sum(seconds)) if seconds else "moments", border=True, width="stretch",
+            "Takes about", duration_text(sum(seconds)) if seconds else "moments", border=True, width="stretch",
             help="The sum of what can be estimated: building, compressing, filling.",
         )  # fmt: skip
         st.metric(

@@ -4,6 +4,7 @@ import fcntl
 import multiprocessing
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,14 @@ SMALL = fill.Volume(rows=24_000, days=10)
 FORKS = multiprocessing.get_context("forkserver")
 """Processes of tests begin at once: there is one server of forks per worker, and it has imported what they need."""
 FORKS.set_forkserver_preload(["ms5ops.control.service", "tests.benchmark.stored", "tests.rollout.apply.handmade"])
+
+
+@pytest.fixture(autouse=True)
+def _main_is_left_as_it_was() -> Iterator[None]:
+    """A page that was run as a script has become ``__main__``, which every process of a later test would run again."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 def _root(factory: pytest.TempPathFactory) -> Path:

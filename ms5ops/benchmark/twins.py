@@ -36,12 +36,15 @@ def compare(
     names, kinds = list(columns), list(columns.values())
     places = [place for place, kind in enumerate(kinds) if kind in _KEY_KINDS]
     left, right = ({_key(row, places): row for row in rows} for rows in (raw, aggregate))
+    at = places.index(names.index("bucket")) if "bucket" in names else 0
     if "bucket" in names and left and right:
-        at = places.index(names.index("bucket"))
         first, last = min(_instant(key[at]) for key in left), max(_instant(key[at]) for key in right)
         kept = [{key: row for key, row in side.items() if first <= _instant(key[at]) <= last} for side in (left, right)]
     else:
         kept = [left, right]
+    if left and right and not any(kept):
+        spans = f"raw data {_span(left, at)}, the aggregate {_span(right, at)}"
+        return Comparison(0, len(left) + len(right), f"The answers have no bucket in common: {spans}.")
     left_out = len(left) + len(right) - len(kept[0]) - len(kept[1])
     return Comparison(len(kept[0]), left_out, _difference(kept[0], kept[1], names, places))
 
@@ -90,6 +93,11 @@ def _key(row: Sequence[Any], places: Sequence[int]) -> Key:
 def _instant(value: object) -> datetime:
     assert isinstance(value, datetime)  # noqa: S101  # the header says timestamptz
     return value
+
+
+def _span(side: Mapping[Key, Sequence[Any]], at: int) -> str:
+    buckets = sorted(_instant(key[at]) for key in side)
+    return f"{buckets[0].isoformat()} to {buckets[-1].isoformat()}"
 
 
 def _words(key: Key) -> str:

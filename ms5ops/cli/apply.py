@@ -31,7 +31,7 @@ from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.plan import Plan, check_fresh
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
-from ms5ops.rollout.way import find_way
+from ms5ops.rollout.way import Way, find_way
 from ms5ops.units import duration_text, instant_text
 
 check_app = typer.Typer(help="Checks before (pre) and after (post) a deployment.", no_args_is_help=True)
@@ -102,7 +102,7 @@ def apply(
     def begin() -> None:
         check_fresh(plan, site.state())
         if kept:
-            desk.service.use_approval(desk.actor, site.connected, kept)
+            desk.service.use_approval(desk.actor, "apply", site.connected, desk.service.asked(kept))
 
     with desk.begun("apply", **named):
         note = reasons(
@@ -206,6 +206,10 @@ def rollback(
         return
     asked = desk.service.asked_back(way, desk.actor)
     desk.service.refuse_closed(desk.actor, "roll back", site.connected, asked, outside_window)
+
+    def use(now: Way) -> None:
+        desk.service.use_approval(desk.actor, "roll back", site.connected, desk.service.asked_back(now, desk.actor))
+
     rollout.confirm(site.connected, f"Take back {len(way.undone)} operations of {found.name}", yes, confirm)
     with desk.begun("roll back", deployment=found.number, phases=phase, outside_window=outside_window):
         outcome = desk.supervised(
@@ -218,6 +222,7 @@ def rollback(
                 conversions=conversions,
                 accept_loss=accept_loss,
                 force=force,
+                confirm=use,
                 compare=site.compare,
                 note=reasons(outside_window=outside_window),
             ),

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from ms5ops.access.roles import Actor
+from ms5ops.access import accounts
+from ms5ops.access.roles import Actor, may
 from ms5ops.control.store import Row, Store, checked_comment, written
 from ms5ops.errors import NotAllowed
 from ms5ops.rollout.way import Way
@@ -24,7 +25,7 @@ Fact = Literal["met", "waived", "not met"]
 class Approval:
     """One approval, standing or not. ``subject``: what it names ("plan <id>"); ``hash``: of exactly what.
 
-    ``used_at``: when what it was for began, which it is good for once.
+    ``used_at``: when what it was for began, which it is good for once. ``is_theirs``: its approver may still approve.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Approval:
     withdrawn_at: datetime | None
     withdrawn_by: str | None
     used_at: datetime | None = None
+    is_theirs: bool = True
 
 
 @dataclass(frozen=True)
@@ -172,17 +174,18 @@ def way_hash(way: Way) -> str:
 
 def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
     """Why an approval does not count, None where it does."""
-    if one.withdrawn_at is not None:
-        return f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"
-    if one.used_at is not None:
-        return f"the approval of {one.approver} was used at {instant_text(one.used_at)}"
-    if one.hash != asked.hash:
-        return f"{one.approver} approved something else: it has changed since"
-    if same_person(one.approver, one.provider, asked.author, asked.provider):
-        return f"{one.approver} cannot approve what they ask for themselves"
-    if now >= one.expires_at:
-        return f"the approval of {one.approver} expired at {instant_text(one.expires_at)}"
-    return None
+    against = (
+        (one.withdrawn_at is not None, f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"),
+        (one.used_at is not None, f"the approval of {one.approver} was used at {instant_text(one.used_at)}"),
+        (not one.is_theirs, f"{one.approver}, who approved it, may no longer approve anything"),
+        (one.hash != asked.hash, f"{one.approver} approved something else: it has changed since"),
+        (
+            same_person(one.approver, one.provider, asked.author, asked.provider),
+            f"{one.approver} cannot approve what they ask for themselves",
+        ),
+        (now >= one.expires_at, f"the approval of {one.approver} expired at {instant_text(one.expires_at)}"),
+    )
+    return next((why for holds, why in against if holds), None)
 
 
 def _approval(row: Row) -> Approval:
@@ -190,4 +193,14 @@ def _approval(row: Row) -> Approval:
         name: None if row[name] is None else datetime.fromisoformat(row[name])
         for name in ("approved_at", "expires_at", "withdrawn_at", "used_at")
     }
-    return Approval(**{**row, **instants})
+    return Approval(**{**row, **instants}, is_theirs=_may_still(row["approver"], row["provider"]))
+
+
+def _may_still(approver: str, provider: str) -> bool:
+    """Whether the approver's account is in use and has the role; whoever has none approved as a user of the host."""
+    account = accounts.find(approver, provider)
+    if account is None:
+        return True
+    if account.is_disabled or account.role is None:
+        return False
+    return may(Actor(approver, account.role, provider), "approve")

@@ -187,12 +187,12 @@ class Service:
                 audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
                 raise error
 
-    def use_approval(self, actor: Actor, connected: Connected, kept: KeptPlan) -> None:
-        """A plan begins to be applied: its approval is used up. NotAllowed, recorded, where none stands any more."""
+    def use_approval(self, actor: Actor, action: Action, connected: Connected, asked: Asked) -> None:
+        """What was approved begins: its approval is used up. NotAllowed, recorded, where none stands any more."""
         try:
-            approvals.use(self.store, self.asked(kept), protected=connected.protected, now=self.now())
+            approvals.use(self.store, asked, protected=connected.protected, now=self.now())
         except NotAllowed as error:
-            audit.record(actor, "apply", connected.name, "refused", {"reason": error.happened})
+            audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
             raise
 
     # Work -----------------------------------------------------------------------------------------------------

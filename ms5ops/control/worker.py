@@ -21,7 +21,7 @@ from ms5ops.rollout.check import Check
 from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.plan import check_fresh
 from ms5ops.rollout.precheck import prechecks
-from ms5ops.rollout.way import find_way
+from ms5ops.rollout.way import Way, find_way
 from ms5ops.units import bytes_text
 
 Ended = tuple[str, str]
@@ -92,7 +92,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
 
     def begin() -> None:
         check_fresh(plan, site.state())
-        service.use_approval(actor, site.connected, kept)
+        service.use_approval(actor, "apply", site.connected, service.asked(kept))
 
     def backing_up(size: int) -> None:
         runs.stage(service.store, run.id, f"making a backup: {bytes_text(size)} so far")
@@ -146,6 +146,10 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
     way = find_way(site.write, found, conditions, phases=phases, conversions=options.conversions)
     asked = service.asked_back(way, actor)
     service.refuse_closed(actor, "roll back", site.connected, asked, options.outside_window)
+
+    def use(now: Way) -> None:
+        service.use_approval(actor, "roll back", site.connected, service.asked_back(now, actor))
+
     runs.stage(service.store, run.id, "rolling back", str(found.id))
     outcome = supervised(
         site.stop,
@@ -158,6 +162,7 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
             conversions=options.conversions,
             accept_loss=options.accept_loss,
             force=options.force,
+            confirm=use,
             compare=site.compare,
             note=reasons(outside_window=options.outside_window),
         ),

@@ -20,6 +20,7 @@ from ms5ops.benchmark.run_summary import (
     value_text,
 )
 from ms5ops.benchmark.unrest import UNSEEN
+from ms5ops.benchmark.verdicts import MIN_SAMPLES
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
 from ms5ops.scorecard.material import Material
@@ -54,8 +55,14 @@ def newest_results(runs: Sequence[Run], at: datetime | None = None) -> dict[str,
         for run in told
         if _when(run.header) >= since
         for result in run.results
-        if result.outcome not in _SAYS_NOTHING
+        if _tells(result, run.header)
     }
+
+
+def _tells(result: Result, header: RunHeader) -> bool:
+    """Whether a result says something of the server: not where it was not there, nor what a stop left of it."""
+    is_cut_off = header.is_partial and result.samples < MIN_SAMPLES
+    return result.outcome not in _SAYS_NOTHING and not is_cut_off
 
 
 def targets(found: Material) -> Answer:
@@ -180,11 +187,11 @@ def _times(run: Run) -> float | None:
 
 
 def _load(run: Run) -> dict[str, Result]:
-    return {one.benchmark: one for one in run.results if one.kind == "load" and one.outcome not in _SAYS_NOTHING}
+    return {one.benchmark: one for one in run.results if one.kind == "load" and _tells(one, run.header)}
 
 
 def _asked(run: Run, group: str) -> list[Result]:
-    return [one for one in run.results if group_of(one) == group and one.outcome not in _SAYS_NOTHING]
+    return [one for one in run.results if group_of(one) == group and _tells(one, run.header)]
 
 
 def _measured(run: Run, group: str) -> list[Result]:

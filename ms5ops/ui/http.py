@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 HEADERS = {
     "content-security-policy": (
         "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
-        " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self' ws: wss:; worker-src 'self' blob:;"
+        " img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:;"
         " frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'"
     ),
     "x-frame-options": "DENY",

@@ -19,6 +19,7 @@ from ms5ops.ui import access_routes
 from ms5ops.ui.access_routes import SECURE_SESSION, SESSION, own_path
 from ms5ops.ui.http import MIDDLEWARE, ROUTES
 from tests.access.conftest import PASSWORD, configure, with_account
+from tests.finished import finished
 
 APP = Starlette(routes=ROUTES, middleware=MIDDLEWARE)
 HOST = "http://console.example"
@@ -34,10 +35,10 @@ class Browser:
         self.cookies = httpx.Cookies()
 
     def get(self, path: str) -> httpx.Response:
-        return asyncio.run(self._ask("GET", path))
+        return finished(self._ask("GET", path))
 
     def post(self, path: str, **sent: Any) -> httpx.Response:
-        return asyncio.run(self._ask("POST", path, **sent))
+        return finished(self._ask("POST", path, **sent))
 
     async def _ask(self, method: str, path: str, **sent: Any) -> httpx.Response:
         async with httpx.AsyncClient(
@@ -230,7 +231,7 @@ def test_a_thousand_wrong_passwords_at_once(kept: Store, monkeypatch: pytest.Mon
             took_s = time.process_time() - began
             return [one.status_code for one in await asyncio.gather(*wrong)], took_s, answer.status_code
 
-    statuses, took_s, status = asyncio.run(flood())
+    statuses, took_s, status = finished(flood())
     assert status == 303
     assert took_s < 8
     assert statuses.count(401) == 5
@@ -255,7 +256,7 @@ def test_a_thousand_names_at_once_leave_room_for_the_right_one(kept: Store) -> N
             took_s = time.process_time() - began
             return {one.status_code for one in await asyncio.gather(*wrong)}, took_s, answer.status_code
 
-    statuses, took_s, status = asyncio.run(flood())
+    statuses, took_s, status = finished(flood())
     assert status == 303
     assert took_s < 8
     assert statuses <= {401, 429}

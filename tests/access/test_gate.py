@@ -6,10 +6,11 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from ms5ops.access.gate import Gate, LaneFull
+from tests.finished import finished
 
 
 def run(work: Callable[[], Awaitable[None]]) -> None:
-    asyncio.run(asyncio.wait_for(_run(work), 10))
+    finished(asyncio.wait_for(_run(work), 10))
 
 
 async def _run(work: Callable[[], Awaitable[None]]) -> None:

@@ -1,6 +1,5 @@
 """Signing in at an identity provider that really answers: Streamlit's own routes, with ours around them."""
 
-import asyncio
 import socket
 import threading
 import time
@@ -27,6 +26,7 @@ from streamlit.web.server.starlette.starlette_auth_routes import create_auth_rou
 
 from ms5ops.ui import access_routes, providers
 from ms5ops.ui.http import MIDDLEWARE, ROUTES
+from tests.finished import finished
 
 CONSOLE = "https://console.example"
 SECRETS = """
@@ -98,7 +98,7 @@ class Visitor:
     cookies: httpx.Cookies = field(default_factory=httpx.Cookies)
 
     def get(self, address: str, **headers: str) -> httpx.Response:
-        return asyncio.run(self._get(address, headers))
+        return finished(self._get(address, headers))
 
     async def _get(self, address: str, headers: dict[str, str]) -> httpx.Response:
         here = httpx.ASGITransport(self.app, client=("192.0.2.7", 1))

@@ -1,6 +1,5 @@
 """Who asks, however the console was started: headers count from the proxies that are configured, and from no others."""
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from ms5ops.access.store import Store
 from ms5ops.ui.proxies import BELIEVED, ConfiguredProxies
 from tests.access.conftest import configure
+from tests.finished import finished
 
 
 def seen(peer: str, headers: dict[str, str]) -> tuple[str, str]:
@@ -21,7 +21,7 @@ def seen(peer: str, headers: dict[str, str]) -> tuple[str, str]:
 
     served: Any = ProxyHeadersMiddleware(ConfiguredProxies(console), trusted_hosts="127.0.0.1,::1")  # type: ignore[arg-type]
     sent = [(name.encode(), value.encode()) for name, value in headers.items()]
-    asyncio.run(served({"type": "http", "scheme": "http", "client": (peer, 40_000), "headers": sent}, None, None))
+    finished(served({"type": "http", "scheme": "http", "client": (peer, 40_000), "headers": sent}, None, None))
     return found[0]["client"][0], found[0]["scheme"]
 
 

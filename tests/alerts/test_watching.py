@@ -1,6 +1,5 @@
 """Whole evaluations: of the embedded engine, of servers that are not there, by the command line; and the metrics."""
 
-import asyncio
 import json
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ms5ops.ui import http, metrics_route
 from tests.alerts.conftest import Clock, Receiver
 from tests.alerts.test_state import LATE, Plant
 from tests.conftest import Sandboxes
+from tests.finished import finished
 
 NOWHERE = '[environments.plant]\nhost = "127.0.0.1"\nport = 1\nread = { user = "r" }\n'
 CHANNEL = '[alerts.channels.oncall]\nenv = "ONCALL_URL"\n'
@@ -146,7 +146,7 @@ def test_labels_are_escaped_and_a_muted_alert_is_told_as_muted(kept: Store, cloc
 def asked(authorization: str | None = None) -> Response:
     """The answer to a scrape with that header."""
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
-    return asyncio.run(metrics_route.metrics(Request({"type": "http", "headers": headers})))
+    return finished(metrics_route.metrics(Request({"type": "http", "headers": headers})))
 
 
 def test_the_metrics_route_is_off_and_then_for_the_token_only(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:

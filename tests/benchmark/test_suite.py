@@ -191,6 +191,7 @@ HOURS = [NOON + timedelta(hours=number) for number in range(4)]
         ([("A", h, 1.0, 2) for h in HOURS[1:]], [("A", h, 1.0, 2) for h in HOURS[:3]], 2, None),
         ([("A", h, 1.0, 2) for h in HOURS], [("A", h, 1.0, 2) for h in (HOURS[0], HOURS[3])], 4, "2 of 4 rows"),
         ([("A", HOURS[0], 1.0, 2)], [("A", HOURS[0], 1.0, 2), ("B", HOURS[0], 1.0, 2)], 1, "not in raw data"),
+        ([("A", HOURS[3], 1.0, 2)], [("A", HOURS[0], 1.0, 2)], 0, "no bucket in common: raw data 20"),
     ],
 )  # fmt: skip
 def test_answers_are_compared_row_by_row(

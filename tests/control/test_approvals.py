@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from ms5ops.access import accounts
 from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
 from ms5ops.control import approvals
@@ -115,6 +116,21 @@ def test_whoever_asks_cannot_be_the_one_who_approved(store: Store) -> None:
     own = Asked("the rollback of deployment 1", "rollback 1", "3" * 64, "bob")
     assert gate(store, own).fact == "not met"
     assert gate(store, Asked(own.name, own.subject, own.hash, "carol")).fact == "met"
+
+
+def test_it_counts_as_long_as_its_approver_may_approve(store: Store) -> None:
+    accounts.add("carol", "admin")
+    accounts.add("bob", "operator")
+    approve(store)
+    assert gate(store).fact == "met"
+    accounts.set_role("bob", "viewer")
+    assert gate(store).text == "bob, who approved it, may no longer approve anything"
+    with pytest.raises(NotAllowed, match="may no longer approve"):
+        approvals.use(store, PLAN, protected=True, now=store.now())
+    accounts.set_role("bob", "admin")
+    assert gate(store).fact == "met"
+    accounts.set_disabled("bob", disabled=True)
+    assert gate(store).fact == "not met"
 
 
 def test_it_can_be_withdrawn(store: Store) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from ms5ops.benchmark.load import HEADROOM, INGEST, PAGES
 from ms5ops.benchmark.records import Run
+from ms5ops.benchmark.verdicts import MIN_SAMPLES
 from ms5ops.scorecard.records import Status
 from ms5ops.scorecard.speed_answers import dashboards, double_volume, newest_results, reports, targets
 from tests.benchmark.example_runs import failed
@@ -61,6 +62,10 @@ def test_the_newest_figure_of_each_benchmark_counts_for_a_month() -> None:
     assert "clients_100" not in newest_results([later, with_everything(run(9, 12.0))])
     stopped = changed(later, "latest_100", outcome="stopped", p95=None, median=None)
     assert newest_results([stopped, whole])["latest_100"].header == whole.header
+    few = changed(later, "latest_100", samples=MIN_SAMPLES - 1)
+    assert newest_results([few, whole])["latest_100"].header == later.header
+    cut_off = replace(few, header=replace(few.header, is_partial=True))
+    assert newest_results([cut_off, whole])["latest_100"].header == whole.header
 
 
 @pytest.mark.parametrize(("answer", "name"), [(dashboards, "plant_dashboard"), (reports, "monthly_report")])

@@ -26,6 +26,8 @@ from ms5ops.policy.document import load_policy
 from tests.benchmark.sites import TINY, site_of, tiny
 from tests.conftest import Sandboxes
 
+pytestmark = pytest.mark.xdist_group("scratch")  # they look for, leave and drop what is in one schema
+
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 HOST = socket.gethostname()
 

@@ -132,3 +132,16 @@ def test_runs_that_were_kept_without_an_origin_have_that_of_their_time(tmp_path:
     history.append({"snapshot": replayed})
     history.append({"snapshot": snapshot_frame().assign(origin="simulated", taken_at=NOW + timedelta(hours=3))})
     assert list(history.read("job_runs", EVER)["origin"]) == ["measured", "replayed", "simulated"]
+
+
+def test_parts_of_nothing_are_left_out(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    head = snapshot_frame()
+    part = {"schema_name": "s", "table_name": "t", "kind": "plain"}
+    lost = pd.DataFrame([{**part, "snapshot_id": str(uuid.uuid4())}])
+    own = pd.DataFrame([{**part, "snapshot_id": head["snapshot_id"].iloc[0]}])
+    history.append({"snapshot_table": lost})
+    history.append({"snapshot": head, "snapshot_table": pd.concat([lost, own])})
+    with duckdb.connect(str(tmp_path / "h.duckdb"), read_only=True) as connection:
+        stored = connection.execute("SELECT snapshot_id::TEXT FROM snapshot_table").fetchall()
+    assert stored == [(head["snapshot_id"].iloc[0],)]

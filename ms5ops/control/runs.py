@@ -108,11 +108,11 @@ def folder() -> Path:
 
 def start(store: Store, order: Order, actor: Actor) -> tuple[Run, bool]:
     """Start a process for the order; its run, and True. Where one is at work there already: that run, and False.
+    ControlError where none can be started; nothing is entered then.
 
     Only what has checked the actor calls this. The process gets the run's id, and nothing else, on its command line.
     """
     now = store.now()
-    folder().mkdir(parents=True, exist_ok=True, mode=0o700)
     identity = str(uuid4())
     with store.changing() as change:
         for row in change("open_runs", environment=order.environment):
@@ -126,7 +126,14 @@ def start(store: Store, order: Order, actor: Actor) -> tuple[Run, bool]:
             host=socket.gethostname(),
         )  # fmt: skip
         # Within the transaction: whoever asks next finds the lock held, and no run without a process.
-        _spawn(identity)
+        try:
+            folder().mkdir(parents=True, exist_ok=True, mode=0o700)
+            _spawn(identity)
+        except OSError as error:
+            raise ControlError(
+                f"No process could be started ({error.strerror}).",
+                f"Look whether {folder()} can be written to and has room, and try again.",
+            ) from error
     return named(store, identity), True
 
 

@@ -69,7 +69,8 @@ def add_rows(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) 
     """Add rows to tables, in the caller's transaction: ``{table: relation}``; returns how many were new, by table.
 
     A row whose key is stored already is left out (what is stored is never changed), and with it the parts that came
-    along: parts are added for new wholes only. Raises duckdb.Error where a row breaks a rule of its table.
+    along: parts are added for new wholes only, which come with them. Raises duckdb.Error where a row breaks a rule of
+    its table.
     """
     added = {}
     for table in TABLES:
@@ -77,10 +78,13 @@ def add_rows(connection: duckdb.DuckDBPyConnection, sources: Mapping[str, str]) 
             continue
         if table in PARTS:
             head = PARTS[table]
+            if head not in sources:
+                continue  # parts of nothing
             key = HEADS[head]
             statement = (
                 f'INSERT INTO "{table}" BY NAME SELECT * FROM {sources[table]}'  # noqa: S608 — names are ours
                 f" WHERE {key}::UUID NOT IN (SELECT {key} FROM {head})"
+                f" AND {key}::UUID IN (SELECT {key}::UUID FROM {sources[head]})"
             )
         else:
             statement = f'INSERT OR IGNORE INTO "{table}" BY NAME SELECT * FROM {sources[table]}'  # noqa: S608 — names are ours

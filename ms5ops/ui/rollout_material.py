@@ -177,7 +177,11 @@ def start(found: Material, order: Order, typed: str | None = None) -> None:
     def begin() -> str | None:
         run, is_new = found.service.start(identity.actor(touch=True), order, typed=typed)
         st.query_params["run"] = run.id
-        return None if is_new else f"{run.actor} had started that already; this is it."
+        if is_new:
+            return None
+        if run.order.kind != order.kind:
+            return f"Yours was not started: a run of {run.actor} is at work ({run.order.kind}), which is this."
+        return f"{run.actor} had started that already; this is it."
 
     if attempt(begin):
         st.rerun()

@@ -62,6 +62,14 @@ def test_whoever_else_asks_is_not_taken_for_the_process(home: Path) -> None:
     assert not runs.is_alive("one")
 
 
+def test_where_no_process_can_be_started_no_run_is_entered(home: Path) -> None:
+    store = control_store()
+    runs.folder().write_text("in the way", encoding="utf-8")
+    with pytest.raises(ControlError, match="No process could be started"):
+        runs.start(store, Order("benchmark", "sandbox"), Actor("someone", "dba"))
+    assert store.rows("open_runs", environment="sandbox") == []
+
+
 def test_a_run_is_dead_without_its_lock_and_alive_with_it_whatever_its_host_was_called(home: Path) -> None:
     store = control_store()
     runs.folder().mkdir()

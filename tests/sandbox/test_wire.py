@@ -263,7 +263,7 @@ def test_prepared_statements_belong_to_their_client(open_wire: OpenWire) -> None
 
 
 def test_prepared_statements_survive_a_restart_of_the_engine(open_wire: OpenWire) -> None:
-    keeper, killer = open_wire(), open_wire(options="-c statement_timeout=200")
+    keeper, killer = open_wire(), open_wire(options="-c statement_timeout=1000")
     keeper.ask(parse("kept", "SELECT 7"), SYNC)
     assert errors(killer.ask(query("SELECT pg_sleep(60)"))) == ["57014"]
     frames = keeper.ask(bind("kept"), run(), SYNC)

@@ -1,5 +1,6 @@
 """Imports point one way, one module per driver, and every query file is used."""
 
+import os
 import re
 from pathlib import Path
 
@@ -115,3 +116,9 @@ def test_every_query_file_is_used_and_every_used_one_is_there(folder: str) -> No
 def test_no_module_is_named_after_nothing() -> None:
     forbidden = {"utils", "helpers", "common", "types", "misc"}
     assert [file for file in Path(paths.PROJECT / "ms5ops").rglob("*.py") if file.stem in forbidden] == []
+
+
+@pytest.mark.xdist_group("kept together")
+def test_tests_of_one_group_keep_to_one_worker(request: pytest.FixtureRequest) -> None:
+    """pytest-xdist tells groups by this ending; without it, it spreads them and says nothing."""
+    assert "PYTEST_XDIST_WORKER" not in os.environ or request.node.nodeid.endswith("@kept together")

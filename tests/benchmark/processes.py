@@ -11,7 +11,7 @@ from tests.conftest import FORKS
 
 def started(target: Callable[..., None], *arguments: object) -> BaseProcess:
     """A process that runs a function of a module; imports are shared, so that it begins at once."""
-    process = FORKS.Process(target=target, args=arguments)
+    process = FORKS.Process(target=_as_here, args=(dict(os.environ), target, *arguments))
     process.start()
     return process
 
@@ -25,3 +25,10 @@ def note(file: Path, text: str) -> None:
     """Append a line that survives the process."""
     with file.open("a", encoding="utf-8") as handle:
         handle.write(f"{text}\n")
+
+
+def _as_here(variables: dict[str, str], target: Callable[..., None], *arguments: object) -> None:
+    """The server of forks has the variables of whichever test was the first to start it."""
+    os.environ.clear()
+    os.environ.update(variables)
+    target(*arguments)

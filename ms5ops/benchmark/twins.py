@@ -36,15 +36,14 @@ def compare(
     names, kinds = list(columns), list(columns.values())
     places = [place for place, kind in enumerate(kinds) if kind in _KEY_KINDS]
     left, right = ({_key(row, places): row for row in rows} for rows in (raw, aggregate))
-    at = places.index(names.index("bucket")) if "bucket" in names else 0
+    kept = [left, right]
     if "bucket" in names and left and right:
+        at = places.index(names.index("bucket"))
         first, last = min(_instant(key[at]) for key in left), max(_instant(key[at]) for key in right)
         kept = [{key: row for key, row in side.items() if first <= _instant(key[at]) <= last} for side in (left, right)]
-    else:
-        kept = [left, right]
-    if left and right and not any(kept):
-        spans = f"raw data {_span(left, at)}, the aggregate {_span(right, at)}"
-        return Comparison(0, len(left) + len(right), f"The answers have no bucket in common: {spans}.")
+        if not any(kept):
+            spans = f"raw data {_span(left, at)}, the aggregate {_span(right, at)}"
+            return Comparison(0, len(left) + len(right), f"The answers have no bucket in common: {spans}.")
     left_out = len(left) + len(right) - len(kept[0]) - len(kept[1])
     return Comparison(len(kept[0]), left_out, _difference(kept[0], kept[1], names, places))
 

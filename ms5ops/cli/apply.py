@@ -100,7 +100,6 @@ def apply(
     named = {"plan": kept.name if kept else plan.state_hash, "outside_window": outside_window, "no_backup": no_backup}
 
     def begin() -> None:
-        check_fresh(plan, site.state())
         if kept:
             desk.service.use_approval(desk.actor, "apply", site.connected, desk.service.asked(kept))
 
@@ -113,15 +112,7 @@ def apply(
         )
         outcome = desk.supervised(
             len(plan.operations) + len(plan.advice),
-            lambda conditions: executor.apply(
-                site.write,
-                plan,
-                conditions,
-                server_versions=site.versions,
-                before_state=plan.to_json()["state"],
-                note=note,
-                confirm_fresh=begin,
-            ),
+            lambda conditions: site.apply(plan, conditions, note, begin=begin),
             outside_window=outside_window,
         )
         _finish(desk, outcome, before, as_json)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
+from uuid import UUID
 
 from ms5ops.config import SANDBOX, Settings
 from ms5ops.database import Database
@@ -11,13 +12,14 @@ from ms5ops.errors import RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet
 from ms5ops.queries import query, version_text
-from ms5ops.rollout import backup, disk
+from ms5ops.rollout import backup, disk, executor
 from ms5ops.rollout import running as at_work
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.conditions import Conditions
+from ms5ops.rollout.ends import Outcome
 from ms5ops.rollout.journal import Who
 from ms5ops.rollout.limits import Limits
-from ms5ops.rollout.plan import Plan, make_plan
+from ms5ops.rollout.plan import Plan, check_fresh, make_plan
 from ms5ops.rollout.precheck import window_of
 from ms5ops.rollout.records import State
 from ms5ops.rollout.restored import Comparison, comparison
@@ -86,6 +88,36 @@ class Site:
             window=None if outside_window else window_of(self.connected),
             free_bytes=lambda: disk.free_bytes(self.connected),
             witnessed=self.witnessed() if self.witnessed else None,
+        )
+
+    def apply(
+        self,
+        plan: Plan,
+        conditions: Conditions,
+        note: str | None,
+        *,
+        begin: Callable[[], None] = lambda: None,
+        identity: UUID | None = None,
+    ) -> Outcome:
+        """Apply a plan, if it still fits the database, as a new deployment with that id (None: a new one).
+
+        ``begin`` is called once that is sure and nobody else can change anything, before anything is; it may raise.
+        Errors as ``executor.apply``'s.
+        """
+
+        def confirm() -> None:
+            check_fresh(plan, self.state())
+            begin()
+
+        return executor.apply(
+            self.write,
+            plan,
+            conditions,
+            server_versions=self.versions,
+            before_state=plan.to_json()["state"],
+            note=note,
+            confirm_fresh=confirm,
+            identity=identity,
         )
 
     def back_up(self, refused: str | None, progress: Callable[[int], None] = lambda _size: None) -> str | None:

@@ -91,7 +91,6 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     check_fresh(plan, site.state())
 
     def begin() -> None:
-        check_fresh(plan, site.state())
         service.use_approval(actor, "apply", site.connected, service.asked(kept))
 
     def backing_up(size: int) -> None:
@@ -108,16 +107,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     outcome = supervised(
         site.stop,
         site.limits,
-        lambda: executor.apply(
-            site.write,
-            plan,
-            conditions,
-            server_versions=site.versions,
-            before_state=plan.to_json()["state"],
-            note=note,
-            confirm_fresh=begin,
-            identity=UUID(run.id),
-        ),
+        lambda: site.apply(plan, conditions, note, begin=begin, identity=UUID(run.id)),
     )
     return _concluded(service, run, actor, site, outcome, text, before)
 

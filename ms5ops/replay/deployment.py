@@ -14,11 +14,9 @@ from ms5ops.errors import SandboxError
 from ms5ops.observe.server import connect_server
 from ms5ops.replay import fitted
 from ms5ops.replay.kept import ACTOR
-from ms5ops.rollout import executor
 from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.journal import Who
 from ms5ops.rollout.kept_tables import drop_kept, kept_tables
-from ms5ops.rollout.plan import check_fresh
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.running import Progress, Stop
 
@@ -38,15 +36,7 @@ def apply_phase4(connected: Connected, stop: Stop, report: Callable[[Progress], 
     plan = site.plan(None)
     before = prechecks(connected, site.policy, plan.operations)
     refuse_blocking(before, None)
-    outcome = executor.apply(
-        site.write,
-        plan,
-        site.conditions(report=report),
-        server_versions=site.versions,
-        before_state=plan.to_json()["state"],
-        note=NOTE,
-        confirm_fresh=lambda: check_fresh(plan, site.state()),
-    )
+    outcome = site.apply(plan, site.conditions(report=report), NOTE)
     if outcome.status != "done":
         raise SandboxError(
             f"Phase 4 could not be applied to the sandbox: {outcome.reason or outcome.status}.",

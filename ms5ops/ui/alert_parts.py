@@ -65,6 +65,12 @@ class Board:
         """The others."""
         return tuple(one for one in self.alerts if not self._is_loud(one))
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether the last evaluation is older than the rule for a silent collector lets snapshots be."""
+        silent = timedelta(minutes=self.here.service.settings.alerts.collector.silent_minutes)
+        return self.last is not None and self.now - self.last.at > silent
+
     def _is_loud(self, alert: Alert) -> bool:
         return alert.status == "open" and self.mute_of(alert) is None
 
@@ -92,6 +98,13 @@ def verdict(found: Board) -> None:
     if found.last is None:
         st.info(
             "**Nothing has been evaluated here yet.** Evaluate now, or let it be done regularly.", icon=ICONS["info"]
+        )
+    elif found.is_stale and not found.loud:
+        age = units.duration_text((found.now - found.last.at).total_seconds())
+        st.warning(
+            f"**Nothing has been evaluated for {age}: whether all is well now is not known.** Evaluate now, or let "
+            "`python -m ms5ops watch` do it regularly.",
+            icon=ICONS["warning"],
         )
     elif not found.loud:
         rest = f" {counted(len(found.quiet), 'is', 'are')} accepted or muted." if found.quiet else ""

@@ -86,12 +86,12 @@ def _form(page: Readings, status: Status | None) -> None:
         )
         with st.container(horizontal=True, vertical_alignment="bottom", key="measure_form"):
             label = st.text_input(
-                "Label", key="measure_label", placeholder="such as: before the upgrade", width=300,
+                "Label", key="measure_label", placeholder="such as: before the upgrade", width=270,
                 help="What people will call this run. Runs can be compared by it.",
             )  # fmt: skip
-            scope = st.selectbox("What", list(SCOPES), key="measure_scope", width=380)
+            scope = st.selectbox("What", list(SCOPES), key="measure_scope", width=360)
             repeat = st.number_input(
-                "Runs in a row", min_value=1, max_value=50, value=1, step=1, key="measure_repeat", width=130,
+                "Runs in a row", min_value=1, max_value=50, value=1, step=1, key="measure_repeat", width=120,
                 help="Several runs tell how far unchanged runs lie apart: a comparison with three or more on either "
                 "side sees smaller changes.",
             )  # fmt: skip

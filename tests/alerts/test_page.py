@@ -93,6 +93,15 @@ def test_a_mute_is_shown_and_ended(opened: Open, plant: Plant, people: People) -
     assert "1 warning" in page.warning[0].value
 
 
+def test_an_old_evaluation_is_no_word_on_now(opened: Open, plant: Plant, clock: Clock) -> None:
+    plant.finds()
+    assert "No alert is open" in opened(None).success[0].value
+    clock.forward(minutes=61)
+    page = opened(None)
+    assert not page.success
+    assert "Nothing has been evaluated for 1 h 1 min" in page.warning[0].value
+
+
 def test_a_mute_of_the_environment_is_shown_and_ended(opened: Open, plant: Plant, people: People, clock: Clock) -> None:
     Alerting.here().mute(people["dba"], "plant", None, timedelta(hours=2), "moving house")
     plant.finds(LATE)

@@ -1,16 +1,23 @@
 """Take a snapshot of one environment and keep it: for cron, for the running console, for the command line."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+import pandas as pd
+
 from ms5ops.config import SANDBOX, Settings
-from ms5ops.environments import connect, source_id
+from ms5ops.control.policy_sets import in_force
+from ms5ops.control.store import control_store
+from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
-from ms5ops.observe.overview import read_all
+from ms5ops.observe.overview import read_all, reading
 from ms5ops.observe.server import connect_server
+from ms5ops.policy.document import PolicySet
+from ms5ops.rollout.postcheck import postchecks
 from ms5ops.sandbox import replaying
-from ms5ops.snapshots import job_runs_to_store, snapshot_of, store
+from ms5ops.snapshots import CHECK_COLUMNS, job_runs_to_store, snapshot_of, store
 
 
 @dataclass(frozen=True)
@@ -37,16 +44,23 @@ def collect(settings: Settings, name: str | None = None, history: History | None
     Raises Ms5opsError where the server cannot be reached or the history not be written; a section that cannot
     be read is named in ``unread``, and the rest is stored.
     """
-    history = history or History()
     connected = connect(settings, name)
     if connected.name == SANDBOX:
         replaying.refuse_meanwhile()  # the engine's calendar is not today's, and the replay takes its own
     try:
-        overview = read_all(connect_server(connected.database, connected.schema))
-        source = source_id(connected)
+        return keep(history or History(), connected, lambda: in_force(control_store(), connected.name).policy)
     finally:
         connected.database.close()
-    snapshot = snapshot_of(overview)
+
+
+def keep(history: History, connected: Connected, policy: Callable[[], PolicySet]) -> Collected:
+    """Read a server and store a snapshot, with the checks after a deployment of that policy set, and its job runs."""
+    server = connect_server(connected.database, connected.schema)
+    overview = read_all(server)
+    checks = reading(lambda: postchecks(server, policy(), overview=overview))
+    made = None if checks.value is None else pd.DataFrame(map(asdict, checks.value), columns=list(CHECK_COLUMNS))
+    snapshot = replace(snapshot_of(overview), checks=made)
+    source = source_id(connected)
     stored = store(history, snapshot, source=source, environment=connected.name, origin=connected.origin)
     runs = overview.job_runs.value
     if runs is not None:
@@ -58,6 +72,6 @@ def collect(settings: Settings, name: str | None = None, history: History | None
         tables=len(snapshot.tables),
         jobs=len(snapshot.jobs),
         aggregates=len(snapshot.aggregates),
-        unread=overview.errors(),
+        unread={**overview.errors(), **({} if checks.error is None else {"checks": checks.error})},
         waiting=None if stored.waiting is None else str(stored.waiting.bundle),
     )

@@ -25,6 +25,7 @@ JOB_COLUMNS = (
     "overdue_seconds",
 )  # fmt: skip
 AGGREGATE_COLUMNS = ("aggregate_name", "size_bytes", "lag_seconds")
+CHECK_COLUMNS = ("name", "title", "expected", "found", "verdict", "advice")
 
 SIZE_CHANGE_LEAST = 0.01
 """Own choice: a table that grew or shrank by less than a hundredth is not worth a line."""
@@ -35,7 +36,8 @@ class Snapshot:
     """What is kept of one reading. Frames have the columns above; relations are named ``schema.name``.
 
     ``unread``: the frames (tables, jobs, aggregates) that are empty because they could not be read. ``transactions``
-    are kept for ``transaction_snapshots`` and not read back with the rest.
+    and ``checks`` (those after a deployment, in their order; None: not made) are kept for the history's queries
+    ``transaction_snapshots`` and ``check_snapshots``, and not read back with the rest.
     """
 
     taken_at: datetime
@@ -47,6 +49,7 @@ class Snapshot:
     aggregates: pd.DataFrame
     unread: frozenset[str] = frozenset()
     transactions: Transactions | None = None
+    checks: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -127,6 +130,7 @@ def store(history: History, snapshot: Snapshot, *, source: str, environment: str
             "snapshot_job": snapshot.jobs.assign(snapshot_id=snapshot_id),
             "snapshot_aggregate": _named(snapshot.aggregates, "aggregate_name", snapshot_id),
             **_transactions(snapshot.transactions, snapshot_id),
+            **_checks(snapshot.checks, snapshot_id),
         }
     )
     return Stored(snapshot_id, waiting)
@@ -266,6 +270,13 @@ def _transactions(counted: Transactions | None, snapshot_id: str) -> dict[str, p
     if counted is None:
         return {}
     return {"snapshot_transactions": pd.DataFrame([{**vars(counted), "snapshot_id": snapshot_id}])}
+
+
+def _checks(made: pd.DataFrame | None, snapshot_id: str) -> dict[str, pd.DataFrame]:
+    """As rows of the history; nothing where they were not made."""
+    if made is None:
+        return {}
+    return {"snapshot_check": made[list(CHECK_COLUMNS)].assign(snapshot_id=snapshot_id, place=range(len(made)))}
 
 
 def _named(frame: pd.DataFrame, column: str, snapshot_id: str) -> pd.DataFrame:

@@ -5,12 +5,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ms5ops.collect import keep
 from ms5ops.database import Database
+from ms5ops.environments import Connected, source_id
+from ms5ops.errors import ConfigError
 from ms5ops.history import History
 from ms5ops.observe.overview import read_all
 from ms5ops.observe.server import connect_server
+from ms5ops.policy.document import PolicySet, load_policy
+from ms5ops.rollout.postcheck import postchecks
+from ms5ops.sandbox import fill
 from ms5ops.snapshots import (
     AGGREGATE_COLUMNS,
+    CHECK_COLUMNS,
     JOB_COLUMNS,
     TABLE_COLUMNS,
     Snapshot,
@@ -122,6 +129,54 @@ def test_what_is_stored_is_what_was_read(database: Database, state: str, tmp_pat
     assert counted.iloc[0][["committed", "rolled_back", "deadlocks"]].to_list() == [
         taken.transactions.committed, taken.transactions.rolled_back, taken.transactions.deadlocks,
     ]  # fmt: skip
+
+
+def test_the_checks_are_kept_with_each_snapshot_and_told_of_each_month(
+    database: Database, state: str, tmp_path: Path
+) -> None:
+    history = History(tmp_path / "h.duckdb")
+    here = Connected("plant", database, "measured", protected=False, maintenance_window="always", schema=fill.SCHEMA)
+    done = keep(history, here, load_policy)
+    assert done.unread == {}
+    found = history.read("check_snapshots", {"source": source_id(here), "until": NOW + timedelta(days=36500)})
+    made = postchecks(connect_server(database), load_policy())
+    assert found["title"].to_list() == [one.title for one in made]
+    assert set(found["taken_at"]) == {done.taken_at}
+    verdicts = dict(zip(found["name"], found["verdict"], strict=True))
+    assert verdicts["indexes"] == verdicts["aggregates"] == ("passed" if state == "optimised" else "failed")
+
+
+def test_of_each_month_and_origin_the_last_checks_before_an_instant_are_told(tmp_path: Path) -> None:
+    history = History(tmp_path / "h.duckdb")
+    for day, month, origin, verdict in (
+        (1, 9, "replayed", "failed"), (30, 9, "replayed", "passed"), (30, 9, "measured", "failed"),
+        (2, 10, "measured", "passed"), (20, 10, "measured", "could not check"),
+    ):  # fmt: skip
+        checks = pd.DataFrame([("a", "A", "x", "y", verdict, "")], columns=list(CHECK_COLUMNS))
+        taken = replace(snapshot(), taken_at=datetime(2026, month, day, tzinfo=UTC), checks=checks)
+        store(history, taken, source="here", environment="plant", origin=origin)
+    store(history, replace(snapshot(), taken_at=datetime(2026, 10, 31, tzinfo=UTC)), source="here",
+          environment="plant", origin="measured")  # fmt: skip
+    until = datetime(2026, 10, 20, tzinfo=UTC)
+    told = [
+        history.read("check_snapshots", {"source": "here", "until": at})[["origin", "verdict"]].to_numpy().tolist()
+        for at in (until, until + timedelta(days=30))
+    ]
+    september = [["measured", "failed"], ["replayed", "passed"]]
+    assert sorted(told[0]) == sorted([*september, ["measured", "passed"]])
+    assert sorted(told[1]) == sorted([*september, ["measured", "could not check"]])
+
+
+def test_a_policy_that_cannot_be_read_costs_the_checks_alone(database: Database, tmp_path: Path) -> None:
+    def broken() -> PolicySet:
+        raise ConfigError("The policy set is damaged.", "Choose another one.")
+
+    history = History(tmp_path / "h.duckdb")
+    here = Connected("plant", database, "measured", protected=False, maintenance_window="always", schema=fill.SCHEMA)
+    done = keep(history, here, broken)
+    assert list(done.unread) == ["checks"]
+    assert len(history.read("snapshots", {"source": source_id(here)})) == 1
+    assert history.read("check_snapshots", {"source": source_id(here), "until": NOW + timedelta(days=36500)}).empty
 
 
 def test_job_runs_are_kept_once(sandboxes: Sandboxes, tmp_path: Path) -> None:

@@ -120,10 +120,10 @@ def send_test(store: Store, settings: Alerts, by: str, name: str | None = None) 
     return tuple(done)
 
 
-def last_test_delivery(store: Store | None = None) -> datetime | None:
-    """When a test alert was last delivered from this installation; None: never. A test that failed does not count."""
-    row = (store or alert_store()).row("last_test")
-    return datetime.fromisoformat(row["delivered_at"]) if row and row["delivered_at"] else None
+def delivered_tests(store: Store | None = None) -> tuple[datetime, ...]:
+    """When test alerts were delivered from this installation, oldest first. A test that failed does not count."""
+    rows = (store or alert_store()).rows("delivered_tests")
+    return tuple(datetime.fromisoformat(row["delivered_at"]) for row in rows)
 
 
 def delivered_at(store: Store) -> dict[str, datetime]:

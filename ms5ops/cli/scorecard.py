@@ -15,7 +15,7 @@ from ms5ops.history import History
 from ms5ops.observe.overview import as_plain, read_all
 from ms5ops.observe.server import connect_server
 from ms5ops.scorecard.reading import read_scorecard
-from ms5ops.scorecard.records import AREAS, Criterion, Scorecard
+from ms5ops.scorecard.records import AREAS, Criterion, Scorecard, Trend
 
 WIDE = 180
 """Columns where the output goes into a file or a pipe."""
@@ -65,9 +65,13 @@ def _row(one: Criterion, found: Scorecard) -> tuple[str, ...]:
         escape(answer.text) + origin,
         MARKS[answer.status],
         units.instant_text(answer.measured_at),
-        escape(answer.trend.text) if answer.trend else units.MISSING,
+        _trend(answer.trend) if answer.trend else units.MISSING,
         escape(answer.reason),
     )
+
+
+def _trend(found: Trend) -> str:
+    return escape(found.text) + (f" ({found.origin})" if found.origin else "")
 
 
 def _show_ways(console: Console, found: Scorecard) -> None:

@@ -16,6 +16,7 @@ PARTS: Mapping[str, str] = {
     "snapshot_job": "snapshot",
     "snapshot_aggregate": "snapshot",
     "snapshot_transactions": "snapshot",
+    "snapshot_check": "snapshot",
     "benchmark_result": "benchmark_run",
     "benchmark_sample": "benchmark_run",
 }

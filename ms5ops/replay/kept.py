@@ -1,4 +1,4 @@
-"""What is kept of a replay: snapshots and benchmark runs of the simulated instants, all marked "replayed"."""
+"""Benchmark runs of a replay: kept under the simulated instants, marked "replayed"."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -12,10 +12,7 @@ from ms5ops.benchmark.sampling import Effort
 from ms5ops.benchmark.store import store_run
 from ms5ops.environments import Connected, source_id
 from ms5ops.history import History
-from ms5ops.observe.overview import read_all
-from ms5ops.observe.server import connect_server
 from ms5ops.replay.calendar import Month
-from ms5ops.snapshots import job_runs_to_store, snapshot_of, store
 from ms5ops.units import instant_text
 
 ACTOR = "replay"
@@ -24,16 +21,6 @@ EFFORT = Effort(
     drive_s=0.6, batches=(1_000,), clients=(1, 8),
 )  # fmt: skip
 """Five samples of each question (the fewest that a comparison looks at): a run takes three seconds."""
-
-
-def snapshot(history: History, connected: Connected) -> None:
-    """Store a snapshot of the engine, by its calendar, and the job runs that it has recorded."""
-    overview = read_all(connect_server(connected.database, connected.schema))
-    source = source_id(connected)
-    store(history, snapshot_of(overview), source=source, environment=connected.name, origin=connected.origin)
-    runs = overview.job_runs.value
-    if runs is not None:
-        history.append({"job_run": job_runs_to_store(runs, source, connected.origin)})
 
 
 def benchmark(history: History, connected: Connected, month: Month, ahead: timedelta) -> None:

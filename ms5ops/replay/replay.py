@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from ms5ops.collect import keep
 from ms5ops.config import SANDBOX
 from ms5ops.control import policy_sets
 from ms5ops.database import Database, Target
@@ -189,7 +190,7 @@ class _Replay:
 
     def _close(self, start: datetime, end: datetime) -> None:
         """The last hours, in which every job runs at its own time; what the strides recorded is kept before."""
-        kept.snapshot(self._history, self._connected(self._read))
+        self._keep(self._connected(self._read))
         self._write.execute(query(clocks.FOLDER, "forget_job_runs", ANY_VERSION).sql)
         self._rows += fill.extend(self._write, self._volume, start, end)
         self._clock.settle()
@@ -203,10 +204,14 @@ class _Replay:
     def _measure(self, month: Month, *, is_last: bool) -> None:
         fill.analyze(self._write)
         connected = self._connected(self._read)
-        kept.snapshot(self._history, connected)
+        self._keep(connected)
         kept.benchmark(self._history, connected, month, self._clock.ahead)
         if is_last:
             self._clock.move_to(month.end)
+
+    def _keep(self, connected: Connected) -> None:
+        """A snapshot by the simulated calendar, and the job runs so far."""
+        keep(self._history, connected, lambda: self._policy)
 
     def _deploy(self) -> None:
         deployment.apply_phase4(self._connected(self._write), self._stop.rollout, lambda _progress: None)

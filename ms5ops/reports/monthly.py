@@ -173,6 +173,7 @@ def _criterion(one: Criterion) -> dict[str, object]:
         "evidence": "; ".join(evidence.title for evidence in answer.evidence[:2]),
         "way": f"{one.question.measure.command}" if answer.status == "not measured yet" else "",
         "trend": answer.trend.text if answer.trend else "",
+        "trend_origin": answer.trend.origin if answer.trend else None,
         # The drawing escapes what it shows.
         "line": Markup(sparkline(answer.trend)) if answer.trend and len(answer.trend.points) > 1 else "",  # noqa: S704
     }

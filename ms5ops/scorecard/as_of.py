@@ -5,17 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from ms5ops.benchmark.selection import DeploymentSpan
-from ms5ops.errors import Ms5opsError
 from ms5ops.observe.overview import Reading
 from ms5ops.scorecard.material import DeploymentSteps, Live
-
-NOT_KEPT = Ms5opsError(
-    "What they would have found then is not kept.",
-    "python -m ms5ops check post makes them now.",
-)
-TESTED_LATER = Ms5opsError(
-    "Only the last test alert is kept, and it was delivered later.", "The alerts page shows when that was."
-)
 
 
 def spans_as_of(spans: Sequence[DeploymentSpan], until: datetime) -> tuple[DeploymentSpan, ...]:
@@ -28,7 +19,7 @@ def spans_as_of(spans: Sequence[DeploymentSpan], until: datetime) -> tuple[Deplo
 
 
 def live_as_of(live: Live, spans: Sequence[DeploymentSpan], until: datetime) -> Live:
-    """What a reading of the server still tells of an earlier instant: its journal, and no more.
+    """What a reading still tells of an earlier instant: the server's journal and the alerts' store, and no more.
 
     ``spans``: all deployments, from which it is known when one was taken back.
     """
@@ -40,9 +31,9 @@ def live_as_of(live: Live, spans: Sequence[DeploymentSpan], until: datetime) -> 
     return Live(
         at=until,
         deployments=found,
-        checks=replace(live.checks, value=None, error=NOT_KEPT),
+        checks=None,
         totals=None,
-        alert_tested_at=_tested(live.alert_tested_at, until),
+        alert_tests=_tested(live.alert_tests, until),
     )
 
 
@@ -56,10 +47,10 @@ def _steps(one: DeploymentSteps, undone: Mapping[str, datetime | None], until: d
     return one
 
 
-def _tested(reading: Reading[datetime | None], until: datetime) -> Reading[datetime | None]:
-    if reading.value is not None and reading.value >= until:
-        return replace(reading, value=None, error=TESTED_LATER)
-    return reading
+def _tested(reading: Reading[tuple[datetime, ...]], until: datetime) -> Reading[tuple[datetime, ...]]:
+    if reading.error is not None:
+        return reading
+    return replace(reading, value=tuple(at for at in reading.get() if at < until))
 
 
 def _by(instant: datetime | None, until: datetime) -> datetime | None:

@@ -13,6 +13,7 @@ from ms5ops.benchmark.compare import IN_TOTALS, Comparison
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.run_summary import benchmark_title
 from ms5ops.benchmark.unrest import UNSEEN
+from ms5ops.benchmark.verdicts import BenchmarkComparison
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
 from ms5ops.scorecard.material import Epoch, Material
@@ -121,11 +122,23 @@ def degradation(found: Material) -> Answer:
     return judge_degradation(compared, found)
 
 
+def count_slower(compared: Comparison) -> int | None:
+    """How many queries and dashboards became slower, or broke; None where that cannot be told."""
+    judged_ones, worse = _judged_and_worse(compared)
+    return None if compared.is_spoilt or not (judged_ones or worse) else len(worse)
+
+
+def _judged_and_worse(
+    compared: Comparison,
+) -> tuple[list[BenchmarkComparison], list[BenchmarkComparison]]:
+    waited = [one for one in compared.benchmarks if one.kind in IN_TOTALS]
+    return [one for one in waited if one.p is not None], [one for one in compared.regressions if one.kind in IN_TOTALS]
+
+
 def judge_degradation(compared: Comparison, found: Material) -> Answer:
     """The answer from a comparison of the runs around the first deployment."""
     waited = [one for one in compared.benchmarks if one.kind in IN_TOTALS]
-    judged_ones = [one for one in waited if one.p is not None]
-    worse = [one for one in compared.regressions if one.kind in IN_TOTALS]
+    judged_ones, worse = _judged_and_worse(compared)
     headers = [side.runs[-1].header for side in (compared.after, compared.before)]
     shown: dict[str, Any] = {
         "measured_at": headers[0].started_at,
@@ -142,6 +155,12 @@ def judge_degradation(compared: Comparison, found: Material) -> Answer:
             *map(run_evidence, headers),
         ),
         "details": tuple(f"{benchmark_title(one.benchmark)}: {one.verdict}. {one.reason}" for one in waited),
+        "trend": months.trend(
+            [(at, float(number)) for at, number in found.slower_by_month().found(())],
+            "Queries and dashboards slower than before the first deployment, by the runs of each month",
+            "queries and dashboards",
+            more_is_better=False,
+        ),
     }
     if not judged_ones and not worse:
         return unmeasured("No query or dashboard could be compared: see why under Compare.", **shown)

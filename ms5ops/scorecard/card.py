@@ -1,6 +1,7 @@
 """All criteria in their order, each from what the environment has itself, or else from what was replayed."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ms5ops.scorecard import before_after, questions, rollout_answers, speed_answers, storage_answers
 from ms5ops.scorecard.material import Material
@@ -42,9 +43,19 @@ def _answer(answer: Callable[[Material], Answer], materials: Sequence[Material])
     for material in materials:
         given = answer(material)
         if given.status != "not measured yet":
-            return given
+            return _with_trend(given, answer, materials)
         # What was measured in part says more than nothing.
         if first is None or (first.value is None and given.value is not None):
             first = given
     assert first is not None  # noqa: S101  # there is at least one material
-    return first
+    return _with_trend(first, answer, materials)
+
+
+def _with_trend(given: Answer, answer: Callable[[Material], Answer], materials: Sequence[Material]) -> Answer:
+    """Where the answer has no second month to compare with, the trend of another origin, which says whose it is."""
+    if given.trend is not None and len(given.trend.points) > 1:
+        return given
+    for material in materials:
+        if material.origin != given.origin and (other := answer(material).trend) and len(other.points) > 1:
+            return replace(given, trend=replace(other, origin=material.origin))
+    return given

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
 
 import pandas as pd
 
@@ -15,6 +16,7 @@ from ms5ops.observe.overview import Reading
 from ms5ops.observe.totals import Totals
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.journal import Deployment
+from ms5ops.scorecard.months import SHOWN_MONTHS, month_of
 
 REPLAYED_NOTE = "Replayed:"
 """How the note of a deployment begins that was replayed: the journal has no column for it."""
@@ -76,13 +78,17 @@ def epoch_of(spans: Sequence[DeploymentSpan]) -> Epoch | None:
 
 @dataclass(frozen=True)
 class Live:
-    """What was read from the server just now; it has the environment's own origin."""
+    """What was read from the server just now; it has the environment's own origin.
+
+    ``checks`` are those after a deployment, None of an earlier instant: only snapshots tell of that.
+    ``alert_tests``: when test alerts were delivered, oldest first.
+    """
 
     at: datetime
     deployments: Reading[tuple[DeploymentSteps, ...]]
-    checks: Reading[tuple[Check, ...]]
+    checks: Reading[tuple[Check, ...]] | None
     totals: Totals | None
-    alert_tested_at: Reading[datetime | None]
+    alert_tests: Reading[tuple[datetime, ...]]
 
 
 @dataclass(frozen=True)
@@ -90,8 +96,10 @@ class Material:
     """What is known of one database, of one origin.
 
     ``live`` is None for an origin that only the history has (replayed). ``spans``: its deployments, oldest first.
-    ``runs`` without samples, oldest first; ``storage`` and ``transactions``: rows of the history's queries of these
-    names. ``around``: the runs before and after Phase 4, compared; None where a side has none.
+    ``runs`` without samples, oldest first; ``storage``, ``transactions`` and ``checks``: rows of the history's queries
+    of these names. ``around``: the runs before and after Phase 4, compared; None where a side has none.
+    ``slower_by_month``: how many queries and dashboards were slower than before, by each month's runs alone, with the
+    start of its last run; oldest first, without months that cannot be compared.
     """
 
     environment: str
@@ -102,8 +110,10 @@ class Material:
     runs: tuple[Run, ...]
     storage: pd.DataFrame
     transactions: pd.DataFrame
+    checks: pd.DataFrame
     costs: Costs | None
     around: Callable[[], Reading[Comparison | None]]
+    slower_by_month: Callable[[], Reading[tuple[tuple[datetime, int], ...]]]
 
     @property
     def epoch(self) -> Epoch | None:
@@ -118,16 +128,30 @@ class Material:
         return "No deployment that stands is in this database's journal, so there is no before and after."
 
 
-def sides_around(
-    headers: Sequence[RunHeader], epoch: Epoch
-) -> tuple[tuple[RunHeader, ...], tuple[RunHeader, ...]] | None:
+Runs = tuple[RunHeader, ...]
+
+
+def sides_around(headers: Sequence[RunHeader], epoch: Epoch) -> tuple[Runs, Runs] | None:
     """The last runs before Phase 4 and the newest after it, at most ``NEAREST_RUNS`` each, oldest first.
 
     Runs with samples only; None where a side has none.
     """
+    before, after = _sides(headers, epoch)
+    return (before[-NEAREST_RUNS:], after[-NEAREST_RUNS:]) if before and after else None
+
+
+def sides_by_month(headers: Sequence[RunHeader], epoch: Epoch) -> tuple[tuple[Runs, Runs], ...]:
+    """The same for each of the last months with a run after Phase 4, the second side being of that month; oldest first.
+
+    As many months as a trend shows; none where there is no run before.
+    """
+    before, after = _sides(headers, epoch)
+    by_month = {month: tuple(runs) for month, runs in groupby(after, key=lambda one: month_of(one.started_at))}
+    shown = list(by_month.values())[-SHOWN_MONTHS:]
+    return tuple((before[-NEAREST_RUNS:], runs[-NEAREST_RUNS:]) for runs in shown if before)
+
+
+def _sides(headers: Sequence[RunHeader], epoch: Epoch) -> tuple[Runs, Runs]:
     whole = sorted((one for one in headers if not one.is_summary), key=lambda one: one.started_at)
-    before = [one for one in whole if epoch.is_before(one.started_at, one.finished_at)]
-    after = [one for one in whole if epoch.is_after(one.started_at, one.finished_at)]
-    if not before or not after:
-        return None
-    return tuple(before[-NEAREST_RUNS:]), tuple(after[-NEAREST_RUNS:])
+    before = tuple(one for one in whole if epoch.is_before(one.started_at, one.finished_at))
+    return before, tuple(one for one in whole if epoch.is_after(one.started_at, one.finished_at))

@@ -25,6 +25,16 @@ def month_before(month: str) -> str:
     return (first - timedelta(days=1)).strftime("%Y-%m")
 
 
+def ends_between(first: datetime, last: datetime) -> list[datetime]:
+    """The last instants (to the second) of the calendar months from that of ``first`` to the one before ``last``'s."""
+    found = []
+    start = last.astimezone(UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    while (end := start - timedelta(seconds=1)) >= first:
+        found.append(end)
+        start = end.replace(day=1, hour=0, minute=0, second=0)
+    return found[::-1]
+
+
 def trend(
     values: Iterable[tuple[datetime, float]], what: str, unit: str, *, more_is_better: bool, scatter: float = 0.0
 ) -> Trend | None:

@@ -23,7 +23,8 @@ CHECKS = Question(
     "every check",
     "checks",
     "Checks after a deployment that pass now: chunk intervals, compression and retention policies, indexes, "
-    "aggregates, two query times, and what compression saves. Read from the server when this page was read.",
+    "aggregates, two query times, and what compression saves. Made on the server when this page was read; where that "
+    "is not possible, by the last snapshot, if it is at most 31 days old. Every snapshot makes and keeps them.",
     Measure("See the checks", "rollout", "python -m ms5ops check post"),
 )
 TARGETS = Question(

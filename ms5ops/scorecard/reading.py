@@ -1,13 +1,13 @@
 """From a server and the history to the scorecard: the only module here that reads."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 
 import pandas as pd
 
-from ms5ops.alerts.delivery import last_test_delivery
+from ms5ops.alerts.delivery import delivered_tests
 from ms5ops.benchmark.compare import Comparison, Side, compare
 from ms5ops.benchmark.records import Run
 from ms5ops.benchmark.sampling import samples_frame
@@ -25,9 +25,12 @@ from ms5ops.observe.totals import totals
 from ms5ops.rollout import journal
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.scorecard.as_of import live_as_of, spans_as_of
+from ms5ops.scorecard.before_after import count_slower
 from ms5ops.scorecard.card import scorecard
-from ms5ops.scorecard.material import DeploymentSteps, Live, Material, epoch_of, sides_around
+from ms5ops.scorecard.material import DeploymentSteps, Live, Material, epoch_of, sides_around, sides_by_month
 from ms5ops.scorecard.records import Scorecard
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 def read_scorecard(
@@ -41,8 +44,8 @@ def read_scorecard(
 
     ``until``: only what had happened by then counts. Without ``overview`` the server could not be read, and what only
     it tells is not measured. Raises HistoryError where the history cannot be read; what the server refuses to tell
-    leaves its criteria not measured. Makes the checks after a deployment, which query the server, but for an earlier
-    instant.
+    leaves its criteria not measured. Makes the checks after a deployment, which query the server; of an earlier instant
+    the last snapshot before it tells what they found.
     """
     database, source = connected.database, source_id(connected)
     now = until or (overview.now if overview else datetime.now(UTC))
@@ -56,7 +59,11 @@ def read_scorecard(
     none = samples_frame({})
     runs = tuple(Run(one, results.get(one.run_id, ()), none) for one in headers)
     stored = history.read_together(
-        {name: {"source": source} for name in ("storage_snapshots", "transaction_snapshots")}
+        {
+            "storage_snapshots": {"source": source},
+            "transaction_snapshots": {"source": source},
+            "check_snapshots": {"source": source, "until": until or END_OF_TIME},
+        }
     )
 
     def material(origin: Origin) -> Material:
@@ -70,8 +77,10 @@ def read_scorecard(
             runs=own_runs,
             storage=_of(stored["storage_snapshots"], origin, until),
             transactions=_of(stored["transaction_snapshots"], origin, until),
+            checks=_of(stored["check_snapshots"], origin, until),
             costs=settings.costs,
             around=cache(lambda: reading(lambda: _around(history, own_runs, spans.found(())))),
+            slower_by_month=cache(lambda: reading(lambda: _slower_by_month(history, own_runs, spans.found(())))),
         )
 
     every: dict[Origin, None] = dict.fromkeys((connected.origin, "replayed"))
@@ -84,9 +93,9 @@ def _live(connected: Connected, overview: Overview, *, is_past: bool) -> Live:
         at=overview.now,
         deployments=reading(lambda: _steps(connected.database)),
         # They say how the server stands now, and cost it queries: of the past they say nothing.
-        checks=reading(lambda: () if is_past else postchecks(overview.server, policy.get())),
+        checks=None if is_past else reading(lambda: postchecks(overview.server, policy.get(), overview=overview)),
         totals=totals(overview),
-        alert_tested_at=reading(last_test_delivery),
+        alert_tests=reading(delivered_tests),
     )
 
 
@@ -117,3 +126,32 @@ def _around(history: History, runs: Sequence[Run], spans: Sequence[DeploymentSpa
     before, after = (load_runs(history, [one.run_id for one in side]) for side in sides)
     names = deployment_names(spans)
     return compare(Side("before Phase 4", before), Side("after Phase 4", after), deployment_names=names)
+
+
+def _slower_by_month(
+    history: History, runs: Sequence[Run], spans: Sequence[DeploymentSpan]
+) -> tuple[tuple[datetime, int], ...]:
+    epoch = epoch_of(spans)
+    months = sides_by_month([run.header for run in runs], epoch) if epoch else ()
+    found = []
+    for before, after in months:
+        old, new = (tuple(one.run_id for one in side) for side in (before, after))
+        number = _slower(_Sides(old, new, history))
+        if number is not None:
+            found.append((after[-1].started_at, number))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The runs of two sides, by their ids, and where they are."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+    history: History = field(compare=False)
+
+
+@lru_cache(maxsize=256)  # runs are never changed: what was found of past months stands
+def _slower(sides: _Sides) -> int | None:
+    before, after = (load_runs(sides.history, side) for side in (sides.before, sides.after))
+    return count_slower(compare(Side("before", before), Side("after", after)))

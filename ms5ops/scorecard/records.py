@@ -68,7 +68,7 @@ class Trend:
 
     ``change`` is that of the newest month against the calendar month before it, relative to that month; None where
     that month has no value, or 0. ``direction`` is "not sure" where single measurements scatter as much. ``text`` says
-    it in words.
+    it in words. ``origin``: None where it is that of the answer's value.
     """
 
     what: str
@@ -77,6 +77,7 @@ class Trend:
     change: float | None
     direction: Direction | None
     text: str
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True)

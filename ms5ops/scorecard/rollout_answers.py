@@ -1,16 +1,21 @@
 """What deployments, their checks and the test alert say."""
 
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any
 
 from ms5ops.observe.finding import counted
 from ms5ops.rollout.check import Check
 from ms5ops.scorecard import months
 from ms5ops.scorecard.material import DeploymentSteps, Material
-from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
+from ms5ops.scorecard.records import Answer, Evidence, Trend, judged, unmeasured
+from ms5ops.snapshots import CHECK_COLUMNS
 from ms5ops.units import duration_text, instant_text
 
 ALERT_TEST_EVERY = timedelta(days=30)
 """Own choice: alerts are "configured and functioning" (spec) while a test alert was delivered within so long."""
+KEPT_CHECKS_COUNT = timedelta(days=31)
+"""Own choice: what the checks of a snapshot found says something for a month; the server may have changed since."""
 
 
 def steps(found: Material) -> Answer:
@@ -79,36 +84,68 @@ def _no_deployment(every: tuple[DeploymentSteps, ...]) -> str:
 
 
 def checks(found: Material) -> Answer:
-    """Whether all checks after a deployment pass now."""
-    if found.live is None:
-        return unmeasured("The checks are read from the server itself.")
-    reading = found.live.checks
+    """Whether all checks after a deployment pass now, or passed when the last snapshot made them."""
+    reading = found.live.checks if found.live else None
+    if reading is None:
+        return _kept_checks(found)
     if reading.error is not None:
-        return unmeasured(f"The checks could not be made: {reading.error.happened}", details=(reading.error.next_step,))
-    made = reading.get()
-    passed, failed, unknown = (_titles(made, verdict) for verdict in ("passed", "failed", "could not check"))
-    details = tuple(
-        f"{one.title}: {one.verdict}, {one.found} (expected: {one.expected}). {one.advice}".strip() for one in made
-    )
-    at = reading.read_at
-    evidence = (Evidence("Reading of the server", None, at, "python -m ms5ops check post", "rollout"),)
-    text = f"{len(passed)} of {len(made)} pass"
-    if failed:
-        reason = f"Not passed: {', '.join(failed)}."
-    elif unknown:
-        reason = f"All that could be checked pass; not to be judged yet: {', '.join(unknown)}."
         return unmeasured(
-            reason, float(len(passed)), text, measured_at=at, origin=found.origin, evidence=evidence, details=details
+            f"The checks could not be made: {reading.error.happened}",
+            details=(reading.error.next_step,),
+            trend=_passing(found),
         )
-    else:
-        reason = f"All {len(made)} checks pass."
-    return judged(
-        not failed, float(len(passed)), text, reason, measured_at=at, origin=found.origin, evidence=evidence,
-        details=details,
-    )  # fmt: skip
+    at = reading.read_at
+    shown = Evidence("Reading of the server", None, at, "python -m ms5ops check post", "rollout")
+    return _judged_checks(reading.get(), at, shown, found)
 
 
-def _titles(made: tuple[Check, ...], verdict: str) -> list[str]:
+def _kept_checks(found: Material) -> Answer:
+    kept = found.checks
+    if kept.empty or found.now - kept["taken_at"].max().to_pydatetime() > KEPT_CHECKS_COUNT:
+        reason = (
+            f"The checks are made on the server, and no snapshot of the {KEPT_CHECKS_COUNT.days} days before has any."
+        )
+        return unmeasured(reason, trend=_passing(found))
+    newest = kept[kept["taken_at"] == kept["taken_at"].max()]
+    at = newest["taken_at"].iloc[0].to_pydatetime()
+    made = [
+        Check(name, title, expected, told, verdict, (), advice)
+        for name, title, expected, told, verdict, advice in newest[list(CHECK_COLUMNS)].itertuples(index=False)
+    ]
+    shown = Evidence(f"Snapshot of {instant_text(at)}", None, at, "python -m ms5ops check post", "rollout")
+    return _judged_checks(made, at, shown, found)
+
+
+def _judged_checks(made: Sequence[Check], at: datetime, evidence: Evidence, found: Material) -> Answer:
+    passed, failed, unknown = (_titles(made, verdict) for verdict in ("passed", "failed", "could not check"))
+    text, value = f"{len(passed)} of {len(made)} pass", float(len(passed))
+    shown: dict[str, Any] = {
+        "measured_at": at,
+        "origin": found.origin,
+        "evidence": (evidence,),
+        "details": tuple(
+            f"{one.title}: {one.verdict}, {one.found} (expected: {one.expected}). {one.advice}".strip() for one in made
+        ),
+        "trend": _passing(found, (at, value)),
+    }
+    if failed:
+        return judged(False, value, text, f"Not passed: {', '.join(failed)}.", **shown)
+    if unknown:
+        reason = f"All that could be checked pass; not to be judged yet: {', '.join(unknown)}."
+        return unmeasured(reason, value, text, **shown)
+    return judged(True, value, text, f"All {len(made)} checks pass.", **shown)
+
+
+def _passing(found: Material, now: tuple[datetime, float] | None = None) -> Trend | None:
+    """How many checks passed when each month's last snapshot made them; ``now``: and now."""
+    passed = found.checks.assign(passed=found.checks["verdict"] == "passed")
+    by_snapshot = passed.groupby("taken_at", as_index=False)["passed"].sum()
+    kept = [(at.to_pydatetime(), float(number)) for at, number in by_snapshot.itertuples(index=False)]
+    values = [*kept, *([] if now is None else [now])]
+    return months.trend(values, "Checks that pass, by the month's last snapshot", "checks", more_is_better=True)
+
+
+def _titles(made: Sequence[Check], verdict: str) -> list[str]:
     return [one.title for one in made if one.verdict == verdict]
 
 
@@ -116,14 +153,15 @@ def alerts(found: Material) -> Answer:
     """Whether a test alert was delivered of late."""
     if found.live is None:
         return unmeasured("Alerts are sent for the live system alone.")
-    reading = found.live.alert_tested_at
+    reading = found.live.alert_tests
     if reading.error is not None:
         return unmeasured(
             f"The record of alerts could not be read: {reading.error.happened}", details=(reading.error.next_step,)
         )
-    tested = reading.value
-    if tested is None:
+    tests = reading.get()
+    if not tests:
         return unmeasured("No test alert was ever delivered.")
+    tested = tests[-1]
     age = found.now - tested
     good = age <= ALERT_TEST_EVERY
     reason = f"The last test alert was delivered on {instant_text(tested)}"
@@ -135,4 +173,18 @@ def alerts(found: Material) -> Answer:
         measured_at=tested,
         origin=found.origin,
         evidence=(Evidence("Test alert delivered", None, tested, "python -m ms5ops alerts list", "alerts"),),
+        trend=months.trend(
+            _days_since(tests, found.now),
+            "Days since the last delivered test alert, at each month's end",
+            "days",
+            more_is_better=False,
+        ),
     )
+
+
+def _days_since(tests: Sequence[datetime], now: datetime) -> Iterator[tuple[datetime, float]]:
+    """At the end of each month since the first test, and now: how long ago the last one was, in days."""
+    ends = [*months.ends_between(tests[0], now), now]
+    for end in ends:
+        last = max(at for at in tests if at <= end)
+        yield end, (end - last) / timedelta(days=1)

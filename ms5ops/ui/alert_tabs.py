@@ -11,7 +11,7 @@ from ms5ops.access.store import Store
 from ms5ops.alert_settings import Alerts
 from ms5ops.alerts.actions import Alerting
 from ms5ops.alerts.candidate import RULES, TITLES, RuleName
-from ms5ops.alerts.delivery import ChannelState, channel_states, last_test_delivery
+from ms5ops.alerts.delivery import ChannelState, channel_states, delivered_tests
 from ms5ops.alerts.state import Alert
 from ms5ops.alerts.store import Evaluation, events
 from ms5ops.errors import Ms5opsError
@@ -132,8 +132,8 @@ def delivery(here: Alerting, now: datetime, *, refusal: str | None) -> None:
             '[alerts.channels.oncall]\nenv = "MS5OPS_ALERT_URL"   # or file = "/etc/ms5ops/oncall"', language="toml"
         )
         return
-    tested = last_test_delivery(here.store)
-    text = f"The last test arrived {units.ago_text(tested, now)}." if tested else "No test has been delivered yet."
+    tests = delivered_tests(here.store)
+    text = f"The last test arrived {units.ago_text(tests[-1], now)}." if tests else "No test has been delivered yet."
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(text, width="content")
         wanted = st.button(

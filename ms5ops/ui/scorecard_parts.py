@@ -100,12 +100,17 @@ def _row(one: Criterion, card: Scorecard) -> None:
             if answer.status == "not measured yet" and question.measure.page in TITLES:
                 page_link(question.measure.page, question.measure.label)
         with value:
-            st.markdown(f"**{plain(answer.text)}**" if answer.value is not None else ":gray[No value yet]")
-            st.caption(f"Target: {plain(question.target)}")
+            st.markdown(f"**{_kept_together(answer.text)}**" if answer.value is not None else ":gray[No value yet]")
+            st.caption(f"Target: {_kept_together(question.target)}")
         with trend:
             _trend(answer)
         with more:
             _ways(question, answer)
+
+
+def _kept_together(text: str) -> str:
+    """As words of Markdown, in which no line ends between a number and its per cent."""
+    return plain(text).replace(" %", f"{NO_BREAK}%")
 
 
 _NOT_SURE = " Single runs of an unchanged database lie as far apart; the Compare page judges by all their samples."
@@ -117,8 +122,9 @@ def _trend(answer: Answer) -> None:
         return
     if len(answer.trend.points) > 1:
         st.html(sparkline_image(answer.trend))
+    marked = "" if answer.trend.origin is None else f":violet-badge[:material/history: {answer.trend.origin}]  \n"
     st.caption(
-        plain(answer.trend.text).replace(" %", f"{NO_BREAK}%"),
+        marked + _kept_together(answer.trend.text),
         help=f"{plain(answer.trend.what)}, month by month (UTC), up to a year."
         + (_NOT_SURE if answer.trend.direction == "not sure" else ""),
     )

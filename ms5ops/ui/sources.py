@@ -35,8 +35,8 @@ SOURCES: dict[str, Sources] = {
         "One row per success criterion: target, measured value with its unit, and the run, deployment or reading that "
         "it comes from. Each row's ? defines it. Without a measured value there is no verdict.",
         (
-            "history/storage_snapshots.sql", "history/transaction_snapshots.sql", "history/benchmark_results.sql",
-            "rollout/journal", "rollout/checks",
+            "history/storage_snapshots.sql", "history/transaction_snapshots.sql", "history/check_snapshots.sql",
+            "history/benchmark_results.sql", "rollout/journal", "rollout/checks", "alerts/delivered_tests.sql",
         ),
     ),
     "Alerts": Sources(

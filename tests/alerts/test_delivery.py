@@ -11,7 +11,7 @@ from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
 from ms5ops.alert_settings import Alerts, Channel
 from ms5ops.alerts import channels, delivery
-from ms5ops.alerts.delivery import channel_states, last_test_delivery, pause_after, send_due, send_test
+from ms5ops.alerts.delivery import channel_states, delivered_tests, pause_after, send_due, send_test
 from ms5ops.alerts.state import step
 from ms5ops.alerts.store import AlertError
 from ms5ops.errors import ConfigError
@@ -161,19 +161,20 @@ def test_a_day_of_failures_is_the_end_of_a_message(
 
 
 def test_only_a_delivered_test_counts(plant: Plant, receiver: Receiver) -> None:
-    assert last_test_delivery(plant.store) is None
+    assert delivered_tests(plant.store) == ()
     plant.finds(LATE)
     send_due(plant.store, plant.settings, plant.clock.now)
-    assert last_test_delivery(plant.store) is None, "an alert is no test"
+    assert delivered_tests(plant.store) == (), "an alert is no test"
     receiver.status = 500
     (done,) = send_test(plant.store, plant.settings, "maria")
     assert done.failure is not None
-    assert last_test_delivery(plant.store) is None
+    assert delivered_tests(plant.store) == ()
     plant.clock.forward(days=1)
     assert send_due(plant.store, plant.settings, plant.clock.now) == (), "a test is not tried again"
     receiver.status = 200
     send_test(plant.store, plant.settings, "maria", "oncall")
-    assert last_test_delivery(plant.store) == plant.clock.now
+    first = plant.clock.now
+    assert delivered_tests(plant.store) == (first,)
     assert "maria" in receiver.messages[-1]["message"]
     with pytest.raises(AlertError, match="There is no alert channel nobody"):
         send_test(plant.store, plant.settings, "maria", "nobody")

@@ -47,6 +47,16 @@ def test_what_is_kept_is_marked_and_stands_at_the_simulated_instants(home: Repla
     assert samples.between(runs[0].started_at, runs[0].finished_at).all()
 
 
+def test_each_months_end_has_its_checks_before_phase_4_and_after(home: Replayed) -> None:
+    source = source_id(connect(load_settings()))
+    found = home.history.read("check_snapshots", {"source": source, "until": datetime.now(UTC)})
+    assert set(found["origin"]) == {"replayed"}
+    passed = found.assign(passed=found["verdict"] == "passed").groupby("taken_at")["passed"].sum().to_list()
+    assert len(passed) == TINY.before + TINY.after
+    assert max(passed[: TINY.before]) < 4
+    assert passed[-1] >= 6
+
+
 def test_phase_4_was_applied_by_the_executor_between_the_months(home: Replayed) -> None:
     filled = fill.filled(home.database)
     assert filled is not None

@@ -114,7 +114,7 @@ def test_the_scorecard_is_that_of_the_month_s_end(found: Tags) -> None:
     words = " ".join(found.text.split())
     assert f"as it stood at the end of {MONTH.title}" in words
     assert "Deployment 1 ran 1 step, none with an error." in words
-    assert "What they would have found then is not kept." in words
+    assert "no snapshot of the 31 days before has any." in words
     met = sum(row[0].strip() == "Met" for row in found.rows if row)
     assert f"Phase 4 meets {met} of its 12 success criteria" in words
 

@@ -57,7 +57,7 @@ def totals(stored: int | None = None, raw: int | None = None) -> Totals:
 def live(
     deployments: Sequence[DeploymentSteps] | Ms5opsError = (),
     checks: Sequence[Check] | Ms5opsError | None = None,
-    tested: datetime | Ms5opsError | None = None,
+    tested: Sequence[datetime] | Ms5opsError = (),
     size: Totals | None = None,
 ) -> Live:
     checks = (check(),) if checks is None else checks
@@ -66,7 +66,7 @@ def live(
         told(deployments if isinstance(deployments, Ms5opsError) else tuple(deployments)),
         told(checks if isinstance(checks, Ms5opsError) else tuple(checks)),
         size,
-        told(tested),
+        told(tested if isinstance(tested, Ms5opsError) else tuple(tested)),
     )
 
 
@@ -75,6 +75,7 @@ def material(**changes: Any) -> Material:
     values: dict[str, Any] = {
         "environment": "plant", "origin": "measured", "now": NOW, "live": live(), "spans": told((span(),)), "runs": (),
         "storage": sizes(), "transactions": counts(), "costs": None, "around": lambda: told(None),
+        "checks": kept_checks(), "slower_by_month": lambda: told(()),
     }  # fmt: skip
     return Material(**{**values, **changes})
 
@@ -100,6 +101,20 @@ def counts(*rows: tuple[datetime, int, int], since: datetime = DEPLOYED - 400 * 
     )
     for column in ("taken_at", "counted_since"):
         frame[column] = pd.to_datetime(frame[column], utc=True)
+    return frame
+
+
+def kept_checks(*snapshots: tuple[datetime, Sequence[Check]]) -> pd.DataFrame:
+    """Rows of check_snapshots: when, and what was found."""
+    frame = pd.DataFrame(
+        [
+            (at, "measured", one.name, one.title, one.expected, one.found, one.verdict, one.advice)
+            for at, made in snapshots
+            for one in made
+        ],
+        columns=list(query("history", "check_snapshots", ANY_VERSION).columns),
+    )
+    frame["taken_at"] = pd.to_datetime(frame["taken_at"], utc=True)
     return frame
 
 

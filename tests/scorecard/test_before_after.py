@@ -7,8 +7,8 @@ import pytest
 
 from ms5ops.benchmark.compare import Side, compare
 from ms5ops.errors import PrivilegeMissing
-from ms5ops.scorecard.before_after import dashboards_down, degradation, failures
-from ms5ops.scorecard.material import epoch_of, sides_around
+from ms5ops.scorecard.before_after import count_slower, dashboards_down, degradation, failures
+from ms5ops.scorecard.material import epoch_of, sides_around, sides_by_month
 from ms5ops.scorecard.records import Status
 from ms5ops.snapshots import transaction_spans
 from tests.scorecard.examples import DAY, DEPLOYED, counts, material, run, span, told
@@ -75,6 +75,31 @@ def test_what_lies_under_a_deployment_that_was_taken_back_is_neither_side() -> N
     assert sides is not None
     assert [one.label for one in sides[0]] == ["month 7"]  # August's run was taken under deployment 1
     assert [one.label for one in sides[1]] == ["month 10", "month 11"]
+
+
+def test_each_month_after_it_has_its_own_runs_beside_the_last_before() -> None:
+    epoch = epoch_of((span(),))
+    assert epoch is not None
+    every = [one.header for one in (*BEFORE, *AFTER, run(11, day=9), run(9))]
+    found = [[[one.label for one in side] for side in sides] for sides in sides_by_month(every, epoch)]
+    before = ["month 7", "month 8"]
+    assert found == [[before, ["month 9"]], [before, ["month 10"]], [before, ["month 11", "month 11"]]]
+    assert sides_by_month([one.header for one in AFTER], epoch) == ()
+
+
+def test_what_became_slower_is_counted_and_told_by_month() -> None:
+    slower, faster = (compare(Side("b", BEFORE), Side("a", (run(10, speed),))) for speed in (0.5, 2.0))
+    number = count_slower(slower)
+    assert number == len(slower.regressions) > 5
+    assert count_slower(faster) == 0
+    elsewhere = run(10)
+    moved = replace(elsewhere, header=replace(elsewhere.header, source="another:5432/db/s"))
+    assert count_slower(compare(Side("b", BEFORE), Side("a", (moved,)))) is None
+    by_month = ((run(10).header.started_at, number), (run(11).header.started_at, 0))
+    given = degradation(material(around=lambda: told(faster), slower_by_month=lambda: told(by_month)))
+    assert given.trend is not None
+    assert [(one.month, one.value) for one in given.trend.points] == [("2026-10", number), ("2026-11", 0)]
+    assert given.trend.direction == "better"
 
 
 @pytest.mark.parametrize(("speed", "status"), [(1.0, "met"), (0.5, "not met")])

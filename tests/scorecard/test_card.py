@@ -9,7 +9,7 @@ from ms5ops.figures.scorecard import sparkline, sparkline_image
 from ms5ops.observe.overview import as_plain
 from ms5ops.scorecard import card, months
 from ms5ops.scorecard.records import AREAS, Criterion, Scorecard, judged, unmeasured
-from tests.scorecard.examples import check, live, material, run
+from tests.scorecard.examples import DAY, DEPLOYED, check, kept_checks, live, material, run
 
 EMPTY = card.scorecard([material()])
 
@@ -46,6 +46,22 @@ def test_nothing_measured_gives_no_verdict_but_on_what_was_read() -> None:
         assert one.answer.value is None
         assert one.question.measure.command.startswith("python -m ms5ops ")
         assert one.answer.reason.endswith(".")
+
+
+def test_the_months_of_another_origin_are_shown_as_what_they_are() -> None:
+    own = material(origin="simulated", live=live(checks=(check(),)))
+    months_kept = [
+        (DEPLOYED + days * DAY, [check(verdict=verdict)]) for days, verdict in ((0, "failed"), (30, "passed"))
+    ]
+    replayed = material(origin="replayed", live=None, checks=kept_checks(*months_kept))
+    (found,) = (one.answer for one in card.scorecard([own, replayed]).criteria if one.question.key == "checks")
+    assert (found.origin, found.status) == ("simulated", "met")
+    assert found.trend is not None
+    assert found.trend.origin == "replayed"
+    assert [(one.month, one.value) for one in found.trend.points] == [("2026-09", 0.0), ("2026-10", 1.0)]
+    (alone,) = (one.answer for one in card.scorecard([own]).criteria if one.question.key == "checks")
+    assert alone.trend is not None
+    assert (alone.trend.origin, len(alone.trend.points)) == (None, 1)
 
 
 def test_each_value_is_of_one_origin_and_the_own_one_comes_first() -> None:

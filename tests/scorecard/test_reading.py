@@ -48,6 +48,8 @@ def test_every_value_is_that_of_its_record(here: Site) -> None:
     assert found["failures"]["value"] == pytest.approx(200 / 20_200 * 1000)
     assert found["cost"]["value"] == pytest.approx((32 - 9) * 2.0)
     assert found["degradation"]["value"] == 0
+    month = here.runs[2].header.started_at.strftime("%Y-%m")
+    assert found["degradation"]["trend"]["points"] == [{"month": month, "value": 0}]
     assert "Many clients" in found["targets"]["reason"]
 
 

@@ -1,15 +1,16 @@
 """Deployments, their checks and the test alert: met, not met, not measured yet."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
+import pandas as pd
 import pytest
 
 from ms5ops.errors import PrivilegeMissing
 from ms5ops.scorecard.material import DeploymentSteps
 from ms5ops.scorecard.records import Status
 from ms5ops.scorecard.rollout_answers import alerts, checks, steps
-from tests.scorecard.examples import DAY, DEPLOYED, NOW, check, deployment, live, material
+from tests.scorecard.examples import DAY, DEPLOYED, NOW, check, deployment, kept_checks, live, material
 
 DENIED = PrivilegeMissing("The role may not read schema ms5ops.", "Grant pg_monitor to it.")
 CLEAN = DeploymentSteps(deployment(), ())
@@ -90,8 +91,49 @@ def test_checks_that_could_not_be_made_say_why() -> None:
     [(timedelta(days=29), "met", 29.0), (timedelta(days=31), "not met", 31.0), (None, "not measured yet", None)],
 )
 def test_a_test_alert_counts_for_thirty_days(age: timedelta | None, status: Status, value: float | None) -> None:
-    answer = alerts(material(live=live(tested=None if age is None else NOW - age)))
+    answer = alerts(material(live=live(tested=[] if age is None else [NOW - timedelta(days=90), NOW - age])))
     assert (answer.status, answer.value) == (status, value)
+
+
+def test_a_test_alert_is_older_at_a_months_end_or_younger() -> None:
+    tested = [datetime(2026, 9, 10, tzinfo=UTC), datetime(2026, 11, 20, 12, tzinfo=UTC)]
+    trend = alerts(material(live=live(tested=tested))).trend
+    assert trend is not None
+    assert [(one.month, round(one.value)) for one in trend.points] == [("2026-09", 21), ("2026-10", 52), ("2026-11", 3)]
+    assert (trend.direction, trend.unit) == ("better", "days")
+
+
+def kept_of_three_months() -> pd.DataFrame:
+    good, bad = check("Indexes"), check("Compression", "failed")
+    return kept_checks(
+        (datetime(2026, 9, 30, tzinfo=UTC), [bad, bad, bad]),
+        (datetime(2026, 10, 31, tzinfo=UTC), [good, bad, good]),
+        (datetime(2026, 11, 2, tzinfo=UTC), [bad, bad, good]),
+    )
+
+
+def test_checks_by_month_end_with_those_of_now() -> None:
+    answer = checks(material(live=live(checks=[check(), check(), check()]), checks=kept_of_three_months()))
+    assert (answer.status, answer.measured_at) == ("met", NOW)
+    assert answer.trend is not None
+    assert [(one.month, one.value) for one in answer.trend.points] == [("2026-09", 0), ("2026-10", 2), ("2026-11", 3)]
+    assert answer.trend.direction == "better"
+
+
+def test_checks_that_fail_to_be_made_now_leave_the_months_and_no_verdict() -> None:
+    answer = checks(material(live=live(checks=DENIED), checks=kept_of_three_months()))
+    assert (answer.status, answer.value) == ("not measured yet", None)
+    assert answer.trend is not None
+    assert (answer.trend.points[-1].value, answer.trend.direction) == (1.0, "worse")
+
+
+def test_a_server_out_of_reach_has_the_checks_of_its_last_snapshot_for_a_month() -> None:
+    away = material(live=None, checks=kept_of_three_months())
+    answer = checks(away)
+    assert (answer.status, answer.text) == ("not met", "1 of 3 pass")
+    assert answer.measured_at == datetime(2026, 11, 2, tzinfo=UTC)
+    later = checks(replace(away, now=datetime(2026, 12, 4, tzinfo=UTC)))
+    assert (later.status, later.value) == ("not measured yet", None)
 
 
 def test_what_is_read_live_is_of_no_replayed_month() -> None:

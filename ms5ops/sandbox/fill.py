@@ -22,7 +22,7 @@ import pandas as pd
 from ms5ops import paths
 from ms5ops.database import Database
 from ms5ops.errors import SandboxError
-from ms5ops.sandbox import telemetry
+from ms5ops.sandbox import plant, telemetry
 from ms5ops.sandbox.scripts import GEXEC, Part, parts
 from ms5ops.sandbox.telemetry import Volume
 
@@ -133,7 +133,7 @@ def fill(database: Database, state: State, volume: Volume, progress: Report, *, 
 
 def analyze(database: Database) -> None:
     """Row counts of tables and aggregates on the pages come from these; the engine has no autovacuum."""
-    tables = [f"{SCHEMA}.{table}" for table in (*telemetry.master_data(), *telemetry.TABLES)]
+    tables = [f"{SCHEMA}.{table}" for table in (*plant.master_data(), *telemetry.TABLES)]
     aggregates = database.rows(
         "SELECT format('%I.%I', materialization_hypertable_schema, materialization_hypertable_name) AS name"
         " FROM timescaledb_information.continuous_aggregates"
@@ -232,7 +232,7 @@ class _Fill:
         with self._database.transaction() as connection:  # with the mark: a schema without it is never dropped
             connection.exec_driver_sql((paths.SQL / "schema/ms5_tables.sql").read_text(encoding="utf-8"))
             connection.exec_driver_sql(_marking({"under_way": self._state}))
-        for table, frame in telemetry.master_data().items():
+        for table, frame in plant.master_data().items():
             _insert(self._database, table, frame)
 
     def _loading(self) -> Iterator[_Step]:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ms5ops.sandbox import telemetry
-from ms5ops.sandbox.telemetry import LINES, METRICS, TABLES, TIME_COLUMN, Volume
+from ms5ops.sandbox import plant, telemetry
+from ms5ops.sandbox.plant import LINES, METRICS
+from ms5ops.sandbox.telemetry import TABLES, TIME_COLUMN, Volume
 
 MONDAY = datetime(2026, 11, 2, tzinfo=UTC)
 WEEK = timedelta(days=7)
@@ -31,8 +32,8 @@ def series(
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(table: str) -> None:
     span = (MONDAY, MONDAY + DAY)
     first = telemetry.rows(table, *span, FULL)
-    telemetry._line_day.cache_clear()
-    telemetry._warmth.cache_clear()
+    plant.line_day.cache_clear()
+    plant.warmth.cache_clear()
     pd.testing.assert_frame_equal(first, telemetry.rows(table, *span, FULL))
     assert not first.equals(telemetry.rows(table, *span, Volume(end=FULL.end, seed=FULL.seed + 1)))
 
@@ -68,8 +69,8 @@ def test_rows_lie_in_the_window_and_an_empty_window_has_none(table: str) -> None
 
 def test_walks_join_at_midnight() -> None:
     for offset in range(5):
-        today = telemetry._walk(3, "a series", (MONDAY + offset * DAY).date())
-        tomorrow = telemetry._walk(3, "a series", (MONDAY + (offset + 1) * DAY).date())
+        today = plant.walk(3, "a series", (MONDAY + offset * DAY).date())
+        tomorrow = plant.walk(3, "a series", (MONDAY + (offset + 1) * DAY).date())
         assert today[-1] == pytest.approx(tomorrow[0], abs=1e-12)
 
 
@@ -220,12 +221,12 @@ def test_context_tells_who_and_why() -> None:
     reasons = {"shift_start", "changeover", "setting_changed", "fault", "fault_cleared"}
     assert set(frame.change_reason) == reasons
     assert frame[frame.change_reason == "fault"].changed_by.isna().all()
-    assert set(frame.changed_by.dropna()) <= set(telemetry.master_data()["users"].id)
+    assert set(frame.changed_by.dropna()) <= set(plant.master_data()["users"].id)
     assert set(frame.equipment_code) == {equipment for line in LINES for equipment in line.equipment}
 
 
 def test_master_data_holds_what_the_telemetry_points_to() -> None:
-    master = telemetry.master_data()
+    master = plant.master_data()
     assert master["production_lines"].line_code.iloc[0] == "L-BAG1"
     assert master["production_lines"].equipment_codes.iloc[0] == "{BP01.PACK.BAG1,BP01.PACK.BAG1.BL}"
     assert set(telemetry.rows("metric_hist", MONDAY, MONDAY + DAY, FULL).metric_def_id) == set(master["metric_def"].id)

@@ -21,7 +21,7 @@ from ms5ops.database import Database, Target
 from ms5ops.errors import BackupError
 from ms5ops.rollout import backup
 from ms5ops.sandbox import fill
-from tests.rollout.test_conversion import described
+from tests.rollout.legacy_tables import described
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
 SCHEMA = "factory_telemetry"

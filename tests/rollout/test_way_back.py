@@ -29,8 +29,8 @@ from ms5ops.rollout.running import Progress
 from ms5ops.rollout.state import differences, read_state
 from ms5ops.sandbox import fill, process
 from tests.conftest import Sandboxes
+from tests.rollout.legacy_tables import described, leftovers
 from tests.rollout.planning import altered
-from tests.rollout.test_conversion import described, leftovers
 
 SCHEMA = "factory_telemetry"
 TABLES = ("metric_hist", "oee_calculations", "energy_consumption", "production_kpis", "production_context_history")

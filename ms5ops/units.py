@@ -7,7 +7,7 @@ Every function takes the plain SI or byte value that a record holds and returns 
 from datetime import UTC, datetime, timedelta
 
 MISSING = "–"
-_BYTE_STEPS = ("bytes", "kB", "MB", "GB", "TB", "PB")
+BYTE_STEPS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 
 
 def bytes_text(size_bytes: float | None) -> str:
@@ -15,11 +15,11 @@ def bytes_text(size_bytes: float | None) -> str:
     if size_bytes is None:
         return MISSING
     value, step = float(size_bytes), 0
-    while abs(value) >= 999.5 and step < len(_BYTE_STEPS) - 1:
+    while abs(value) >= 999.5 and step < len(BYTE_STEPS) - 1:
         value, step = value / 1000, step + 1
     if step == 0:
         return f"{value:.0f} bytes"
-    return f"{value:.{0 if abs(value) >= 99.5 else 1}f} {_BYTE_STEPS[step]}"
+    return f"{value:.{0 if abs(value) >= 99.5 else 1}f} {BYTE_STEPS[step]}"
 
 
 def count_text(count: float | None) -> str:

@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels, time_axis
 from ms5ops.units import duration_text, percent_text
 
 BAR_HEIGHT = 34
@@ -126,7 +126,7 @@ def lag_history_figure(lags: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y:.0%} (%{customdata[0]} behind)",
         )
     figure.add_hline(y=1, line={"color": WARNING, "dash": "dash", "width": 2})
-    figure.update_xaxes(title="Time of the snapshot (UTC)")
+    time_axis(figure, "Time of the snapshot (UTC)")
     return figure.update_yaxes(title="Share of the promised lag", tickformat=".0%")
 
 

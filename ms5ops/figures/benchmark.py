@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from ms5ops.benchmark.records import Unit
 from ms5ops.benchmark.run_summary import target_text, value_text
-from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, labels
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, labels, time_axis
 from ms5ops.units import MISSING, count_text
 
 COLOURS = {"met": GOOD, "not met": BAD, "no target": STORED}
@@ -130,7 +130,7 @@ def samples_figure(samples: pd.DataFrame, unit: Unit, target: float | None, medi
     for limit in near:
         level_line(figure, "y", limit, f"target {target_text(limit, unit)}", TARGET)
     figure.update_layout(hovermode="closest", showlegend=False)
-    figure.update_xaxes(title="Taken at (UTC)")
+    time_axis(figure, "Taken at (UTC)")
     return value_axis(figure, "y", unit, [*samples["value"], *near], log=False)
 
 

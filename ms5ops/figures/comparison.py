@@ -13,8 +13,8 @@ from ms5ops.benchmark.run_summary import benchmark_title, target_text, value_tex
 from ms5ops.benchmark.statistics import Estimate
 from ms5ops.benchmark.trends import Event, Point, Series
 from ms5ops.benchmark.verdicts import BenchmarkComparison
-from ms5ops.figures.benchmark import is_wide, level_line, value_axis
-from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, WARNING, base_figure, labels
+from ms5ops.figures.benchmark import TARGET_SHOWN_BELOW, is_wide, level_line, value_axis
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, WARNING, base_figure, labels, time_axis
 
 VERDICT_COLOURS = {
     "faster": GOOD,
@@ -234,7 +234,7 @@ def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:
             annotation_font_color=VERDICT_COLOURS[change.verdict],
         )  # fmt: skip
     values = [value for point in points for value in (point.median, point.p95, point.high) if value]
-    if series.target_p95 is not None:
+    if series.target_p95 is not None and shows_target(series):
         values.append(series.target_p95)
         text = f"target p95 {target_text(series.target_p95, series.unit)}"
         level_line(figure, "y", series.target_p95, text, WARNING, log=is_wide(values), below=True)
@@ -243,8 +243,14 @@ def trend_figure(series: Series, events: Sequence[Event]) -> go.Figure:
     value_axis(figure, "y", series.unit, values)
     _add_events(figure, events)
     figure.update_layout(hovermode="closest", legend={"traceorder": "normal"}, margin={"t": 36})
-    figure.update_xaxes(title="Start of the run (UTC)", type="date")
+    time_axis(figure, "Start of the run (UTC)", type="date")
     return figure
+
+
+def shows_target(series: Series) -> bool:
+    """Whether the target lies near enough to what was measured that drawing it does not press that flat."""
+    slowest = max((value for point in series.points for value in (point.p95, point.median) if value), default=0.0)
+    return series.target_p95 is not None and series.target_p95 <= TARGET_SHOWN_BELOW * slowest
 
 
 def _add_events(figure: go.Figure, events: Sequence[Event]) -> None:

@@ -5,7 +5,7 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels, time_axis
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, SAVED_SHARE_WANTED
 from ms5ops.observe.savings import chunks_text, saved_text
 from ms5ops.units import bytes_text, count_text, percent_text, ratio_text
@@ -92,7 +92,7 @@ def shares_over_time(ratios: pd.DataFrame) -> go.Figure:
     _criterion(figure, "y")
     low = min(0.0, float(ratios["saved_share"].min())) if len(ratios) else 0.0
     figure.update_yaxes(title="Share saved", tickformat=".0%", range=[low * 1.1, 1.05], rangemode="normal")
-    figure.update_xaxes(title="Time that the chunk covers (UTC)")
+    time_axis(figure, "Time that the chunk covers (UTC)")
     return figure
 
 
@@ -113,7 +113,7 @@ def sizes_over_time(ratios: pd.DataFrame) -> go.Figure:
             customdata=[bytes_text(value) for value in ratios[column]],
             hovertemplate=name + ": %{customdata}<extra></extra>",
         )
-    figure.update_xaxes(title="Time that the chunk covers (UTC)")
+    time_axis(figure, "Time that the chunk covers (UTC)")
     return bytes_axis(figure, "Size")
 
 

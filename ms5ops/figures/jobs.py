@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, time_axis
 from ms5ops.observe.jobs import OVERDUE_AFTER
 from ms5ops.observe.run_history import Outcome, Timeline
 from ms5ops.units import count_text, duration_text, percent_text
@@ -68,7 +68,7 @@ def timeline_figure(timeline: Timeline, since: datetime, until: datetime) -> go.
             )
     figure.update_layout(barmode="overlay", hovermode="closest", bargap=0.3, clickmode="event+select", showlegend=True)
     room = (until - since) * 0.02
-    figure.update_xaxes(type="date", range=[since, until + room], title="Time (UTC)")
+    time_axis(figure, "Time (UTC)", span=(since, until), type="date", range=[since, until + room])
     figure.update_yaxes(
         type="category", categoryorder="array", categoryarray=timeline.lanes[::-1],
         range=[-0.6, len(timeline.lanes) - 0.4], **_ticks(timeline.lanes), showgrid=True, tickson="boundaries",

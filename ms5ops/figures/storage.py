@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels, time_axis
 from ms5ops.observe.storage import Bucket, Part, thinned
 from ms5ops.units import bytes_text, percent_text, ratio_text
 
@@ -79,7 +79,7 @@ def forecast_figure(
             annotation={"text": bytes_text(limit_bytes), "font": {"color": BAD}}, annotation_position="top left",
         )  # fmt: skip
     figure.update_layout(legend={"traceorder": "normal"})
-    figure.update_xaxes(title="Date (UTC)", hoverformat=DAY_FORMAT)
+    time_axis(figure, "Date (UTC)", hoverformat=DAY_FORMAT)
     return bytes_axis(figure, "On disk")
 
 
@@ -103,7 +103,7 @@ def growth_figure(frame: pd.DataFrame, bucket: Bucket, value: str) -> go.Figure:
         )
     figure.update_layout(barmode="stack", legend={"traceorder": "normal"})
     formats = {"day": "%a %-d %b %Y", "week": "Week from %-d %b %Y", "month": "%B %Y"}
-    figure.update_xaxes(title=f"{bucket.capitalize()} that the data are from (UTC)", hoverformat=formats[bucket])
+    time_axis(figure, f"{bucket.capitalize()} that the data are from (UTC)", hoverformat=formats[bucket])
     return bytes_axis(figure, f"Bytes per {bucket}")
 
 
@@ -115,7 +115,7 @@ def rate_figure(rates: pd.DataFrame) -> go.Figure:
         customdata=_texts(rates["bytes_per_month"]), hovertemplate="%{customdata} a month",
     )  # fmt: skip
     figure.update_layout(showlegend=False)
-    figure.update_xaxes(title="Seven days up to (UTC)", hoverformat=DAY_FORMAT)
+    time_axis(figure, "Seven days up to (UTC)", hoverformat=DAY_FORMAT)
     return bytes_axis(figure, "Bytes per month")
 
 
@@ -133,7 +133,7 @@ def stored_against_uncompressed(frame: pd.DataFrame, at: str, title: str) -> go.
         customdata=_texts(frame["size_bytes"]), hovertemplate="%{customdata}",
     )  # fmt: skip
     figure.update_layout(legend={"traceorder": "normal"})
-    figure.update_xaxes(title=title, hoverformat=DAY_FORMAT if at == "day" else "%-d %b %Y %H:%M")
+    time_axis(figure, title, hoverformat=DAY_FORMAT if at == "day" else "%-d %b %Y %H:%M")
     return bytes_axis(figure, "Bytes")
 
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import streamlit as st
 
 from ms5ops.benchmark.records import Run, RunHeader
-from ms5ops.benchmark.run_summary import benchmark_title
+from ms5ops.benchmark.run_summary import benchmark_title, target_text
 from ms5ops.benchmark.selection import DeploymentSpan
 from ms5ops.benchmark.trend_summary import change_frame, headline, month_frame, month_table, with_intervals
 from ms5ops.benchmark.trends import Series, Trends, trends
 from ms5ops.errors import Ms5opsError
-from ms5ops.figures.comparison import trend_figure
+from ms5ops.figures.comparison import shows_target, trend_figure
 from ms5ops.ui.benchmark_readings import samples_of, without_samples
 from ms5ops.ui.messages import show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
@@ -85,6 +85,9 @@ def _chart(found: Trends, headers: Sequence[RunHeader]) -> None:
                 [
                     "The median of each run with its interval; an upright line where the level changed; along the "
                     "bottom what changed on the server.",
+                    f"Its target, {target_text(series.target_p95, series.unit)} for 95 of 100, lies far above."
+                    if series.target_p95 is not None and not shows_target(series)
+                    else None,
                     series.note,
                 ],
             )

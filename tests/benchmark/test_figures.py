@@ -193,3 +193,11 @@ def test_months_stand_side_by_side(months: Trends) -> None:
     assert names == tuple(f"2026-{month:02}" for month in range(1, 9))
     assert len(table) == 9
     assert str(table.set_index("title").loc["Ingest 1000", "2026-01"]).endswith("rows/s")
+
+
+def test_a_far_target_does_not_press_a_trend_flat(months: Trends) -> None:
+    series = next(one for one in months.series if one.target_p95 is not None)
+    slowest = max(point.p95 or point.median or 0.0 for point in series.points)
+    for factor, is_near in ((2, True), (200, False)):
+        figure = trend_figure(replace(series, target_p95=slowest * factor), ())
+        assert any("target p95" in (one.text or "") for one in figure.layout.annotations) is is_near

@@ -50,7 +50,8 @@ class Material:
 
 @dataclass(frozen=True)
 class Judgement:
-    """``found``: conditions that hold. ``judged``: the rules that could be judged; ``not_judged``: the others, why."""
+    """``found``: conditions that hold. ``judged``: the rules whose alerts end where nothing was found; ``not_judged``:
+    those that were not judged, and why. A rule with nothing to judge is in both: what is not there gives no alert."""
 
     found: tuple[Candidate, ...]
     judged: frozenset[RuleName]
@@ -85,6 +86,13 @@ class NotJudged(Ms5opsError):
         super().__init__(why, "")
 
 
+class NothingToJudge(NotJudged):
+    """What a rule is about is not there: it has no alert, and that is no praise."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"Nothing to judge yet: {why}")
+
+
 def judge(material: Material, settings: Alerts) -> Judgement:
     """Every rule that is switched on. A rule that is off counts as judged, so that its alerts end."""
     found: list[Candidate] = []
@@ -97,6 +105,8 @@ def judge(material: Material, settings: Alerts) -> Judgement:
             judged.add(name)
         else:
             reasons[name] = made.error.happened
+            if isinstance(made.error, NothingToJudge):
+                judged.add(name)
     return Judgement(tuple(found), frozenset(judged), reasons)
 
 
@@ -110,7 +120,38 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
 
     def jobs() -> tuple[Candidate, ...]:
         found, runs = read("jobs"), read("job_runs")
+        if all(job.kind == "system" for job in found):
+            raise NothingToJudge("there are no jobs but TimescaleDB's own.")
         return server_rules.jobs(found, runs, now, here.server.started_at if here else None, settings.jobs)
+
+    def lag() -> tuple[Candidate, ...]:
+        if not (found := read("aggregates")):
+            raise NothingToJudge("there is no continuous aggregate.")
+        return server_rules.lag(found, settings.lag)
+
+    def retention() -> tuple[Candidate, ...]:
+        policies, aggregates = read("retention"), read("aggregates")
+        if not aggregates and all(one.job_id is None for one in policies):
+            raise NothingToJudge("no table has a retention policy.")
+        return server_rules.retention(policies, aggregates, settings.retention)
+
+    def backlog() -> tuple[Candidate, ...]:
+        found = read("compression")
+        if all(one.job_id is None for one in found):
+            raise NothingToJudge("no table has a compression policy.")
+        return server_rules.backlog(found, settings.backlog)
+
+    def ratio() -> tuple[Candidate, ...]:
+        found = read("compression")
+        if all(one.saved_share is None for one in found):
+            raise NothingToJudge("nothing is compressed.")
+        return server_rules.ratio(found, settings.ratio)
+
+    def regression() -> tuple[Candidate, ...]:
+        runs = _value(material.benchmarks)
+        if runs.before is None:
+            raise NothingToJudge("it takes two benchmark runs to tell whether one is slower.")
+        return history_rules.regression(runs.regressions, now, settings.regression)
 
     def storage() -> tuple[Candidate, ...]:
         if settings.storage.limit_gb is None:
@@ -131,21 +172,21 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
         found = _value(material.drift)
         if found is None and here is None:  # nothing was verified, nor could it be compared
             raise NotJudged("The server could not be read.")
-        return () if found is None else history_rules.drift(found)
+        if found is None:
+            raise NothingToJudge("no deployment has been verified.")
+        return history_rules.drift(found)
 
     return [
         ("server", Rule(), lambda: server_rules.server(material.unreachable)),
         ("collector", settings.collector, lambda: history_rules.collector(
             _value(material.newest_snapshot), now, settings.collector)),
         ("jobs", settings.jobs, jobs),
-        ("lag", settings.lag, lambda: server_rules.lag(read("aggregates"), settings.lag)),
-        ("retention", settings.retention, lambda: server_rules.retention(
-            read("retention"), read("aggregates"), settings.retention)),
-        ("backlog", settings.backlog, lambda: server_rules.backlog(read("compression"), settings.backlog)),
-        ("ratio", settings.ratio, lambda: server_rules.ratio(read("compression"), settings.ratio)),
+        ("lag", settings.lag, lag),
+        ("retention", settings.retention, retention),
+        ("backlog", settings.backlog, backlog),
+        ("ratio", settings.ratio, ratio),
         ("storage", settings.storage, storage),
-        ("regression", settings.regression, lambda: history_rules.regression(
-            _value(material.benchmarks).regressions, now, settings.regression)),
+        ("regression", settings.regression, regression),
         ("errors", settings.errors, errors),
         ("drift", settings.drift, drift),
     ]  # fmt: skip

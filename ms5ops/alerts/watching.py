@@ -12,6 +12,7 @@ from ms5ops import paths
 from ms5ops.access.store import Store
 from ms5ops.alert_settings import Alerts
 from ms5ops.alerts import delivery
+from ms5ops.alerts.candidate import RULES
 from ms5ops.alerts.delivery import Delivery
 from ms5ops.alerts.judging import Judgement, figures_of, judge
 from ms5ops.alerts.reading import read_material
@@ -90,7 +91,7 @@ def evaluate(
         judgement = judge(material, settings.alerts)
         now = store.now()
         not_judged = {str(rule): reason for rule, reason in judgement.not_judged.items()}
-        done = Evaluation(name, origin, now, 1, len(judgement.judged), not_judged, figures_of(material))
+        done = Evaluation(name, origin, now, 1, len(RULES) - len(not_judged), not_judged, figures_of(material))
         events = keep(store, judgement, done, settings.alerts)
         deliveries = delivery.send_due(store, settings.alerts, now)
     found = read_alerts(store, name)

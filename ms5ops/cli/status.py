@@ -1,8 +1,6 @@
 """``python -m ms5ops status`` and ``collect``: the readings of all pages, shown and kept."""
 
 import json
-import os
-import sys
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
@@ -16,6 +14,7 @@ from ms5ops import __version__, units
 from ms5ops import collect as collecting
 from ms5ops.access import shell
 from ms5ops.access.manage import allowed
+from ms5ops.cli.terminal import answers
 from ms5ops.config import load_settings
 from ms5ops.environments import connect
 from ms5ops.observe.diagnoses import diagnoses
@@ -30,9 +29,7 @@ EnvironmentOption = Annotated[
     str | None, typer.Option("--environment", "-e", help="The environment; by default the one that is configured.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
-WIDE = 200
-"""Columns of the tables where they go into a file or a pipe: nothing is cut there."""
-STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue", "ok": "green"}
+STYLES = {"critical": "bold red", "warning": "yellow", "info": "blue", "nothing": "dim", "ok": "green"}
 
 
 def status(
@@ -55,7 +52,7 @@ def status(
         lists = {"lists": long_lists(overview)} if full else {}
         typer.echo(json.dumps({**about, **as_plain({**judged, **lists}), **as_plain(overview)}, indent=2, default=str))
     else:
-        _show(Console(highlight=False, width=_width()), connected.name, connected.origin, overview, found)
+        _show(answers(), connected.name, connected.origin, overview, found)
     if worst(found) == "critical":
         raise typer.Exit(1)
 
@@ -97,11 +94,6 @@ def _show(console: Console, name: str, origin: str, overview: Overview, found: l
     _show_aggregates(console, overview)
     for section, error in overview.errors().items():
         console.print(f"[yellow]Not read: {section}.[/] {escape(error.happened)} {escape(error.next_step)}")
-
-
-def _width() -> int | None:
-    """The terminal's own, or what COLUMNS asks for (None: rich finds out)."""
-    return None if sys.stdout.isatty() or os.environ.get("COLUMNS") else WIDE
 
 
 def _cut_nothing(table: RichTable, names: Sequence[int]) -> None:

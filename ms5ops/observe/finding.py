@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Severity = Literal["critical", "warning", "info", "ok"]
+from ms5ops.units import count_text
+
+Severity = Literal["critical", "warning", "info", "nothing", "ok"]
+"""``nothing``: there is nothing to judge yet, which is neither good nor bad."""
 Page = Literal["storage", "compression", "jobs", "aggregates", "indexes", "health", "rollout"]
 
 
@@ -25,8 +28,8 @@ class Finding:
 
 
 def counted(number: int, one: str, many: str) -> str:
-    """A number with its noun: ``1 index``, ``3 indexes``."""
-    return f"{number} {one if number == 1 else many}"
+    """A number with its noun: ``1 index``, ``3 indexes``, ``10,000 chunks``."""
+    return f"{count_text(number)} {one if number == 1 else many}"
 
 
 def short(qualified: str) -> str:

@@ -12,37 +12,46 @@ __all__ = ["Finding", "Page", "Severity", "findings", "problems", "worst"]
 
 _ORDER = {severity: place for place, severity in enumerate(get_args(Severity))}
 
-# Section, page, what is said when there is nothing to say.
-_SECTIONS: tuple[tuple[str, Page, str], ...] = (
-    ("tables", "storage", "All expected tables are hypertables with the planned chunk length"),
-    ("policies", "rollout", "Compression, retention and summaries are set up as planned"),
-    ("jobs", "jobs", "Background jobs run on schedule and succeed"),
-    ("compression", "compression", "Compression keeps up and saves what it should"),
-    ("retention", "jobs", "Old data is deleted on schedule"),
-    ("aggregates", "aggregates", "Summaries are as fresh as promised"),
-    ("indexes", "indexes", "Indexes are complete and in use"),
-    ("locks", "indexes", "The lock table is large enough"),
-    ("settings", "health", "Settings are as recommended"),
-    ("activity", "health", "Nobody waits, nothing hangs"),
+# Section, page, what it is about, what is said when there is nothing to say.
+_SECTIONS: tuple[tuple[str, Page, str, str], ...] = (
+    ("tables", "storage", "Tables", "All expected tables are hypertables with the planned chunk length"),
+    ("policies", "rollout", "Policies", "Compression, retention and summaries are set up as planned"),
+    ("jobs", "jobs", "Background jobs", "Background jobs run on schedule and succeed"),
+    ("compression", "compression", "Compression", "Compression keeps up and saves what it should"),
+    ("retention", "jobs", "Deleting old data", "Old data is deleted on schedule"),
+    ("aggregates", "aggregates", "Summaries", "Summaries are as fresh as promised"),
+    ("indexes", "indexes", "Indexes", "Indexes are complete and in use"),
+    ("locks", "indexes", "The lock table", "The lock table is large enough"),
+    ("settings", "health", "Settings", "Settings are as recommended"),
+    ("activity", "health", "Sessions", "Nobody waits, nothing hangs"),
 )
+COMMUNITY_ONLY = ("compression", "retention", "aggregates")
 
 
 def findings(overview: Overview, now: datetime | None = None) -> list[Finding]:
-    """All findings, worst first: what is wrong, what could not be read, and (severity "ok") what is fine.
+    """All findings, worst first: what is wrong, what could not be read, what there is nothing to judge of (severity
+    "nothing"), and what is fine ("ok").
 
     ``now`` defaults to the overview's own instant.
     """
     now = now or overview.now
+    apache = overview.server.edition == "apache"
     found = server_checks.server_findings(overview.server)
-    for section, page, fine in _SECTIONS:
+    for section, page, subject, fine in _SECTIONS:
         here, known = _judge(overview, section, now)
         found += here
-        if known and not here and _applies(overview, section):
+        if not known or here:
+            continue
+        missing = _missing(overview, section)
+        if missing is None:
             found.append(Finding(f"{section}.ok", "ok", fine, "", "", page))
-    apache = overview.server.edition == "apache"
+        elif not (apache and section in COMMUNITY_ONLY):  # server.edition says it once
+            found.append(
+                Finding(f"{section}.nothing", "nothing", f"{subject}: nothing to judge yet", missing, "", page)
+            )
     for name, error in overview.errors().items():
-        if apache and name in ("compression", "retention", "aggregates"):
-            continue  # server.edition says it once
+        if apache and name in COMMUNITY_ONLY:
+            continue
         found.append(
             Finding(f"unread.{name}", "warning", "Could not be read: "
                                                  f"{name.replace('_', ' ')}", error.happened, error.next_step, "health")
@@ -61,15 +70,34 @@ def worst(found: Sequence[Finding]) -> Severity:
     return min((one.severity for one in grave), key=lambda severity: _ORDER[severity], default="ok")
 
 
-def _applies(overview: Overview, section: str) -> bool:
-    """Whether there is anything that could be fine: without a policy, compression is not "keeping up"."""
-    if section == "policies":
-        return all(table.kind == "hypertable" for table in overview.tables.found(()) if table.is_expected)
-    if section == "compression":
-        return any(one.job_id is not None for one in overview.compression.found(()))
-    if section == "retention":
-        return any(one.job_id is not None for one in overview.retention.found(()))
-    return section != "aggregates" or bool(overview.aggregates.value)
+def _missing(overview: Overview, section: str) -> str | None:
+    """Why there is nothing to judge in a section, None where there is: without a policy, compression does not
+    "keep up", and on an empty database no index is "in use"."""
+    expected = [table for table in overview.tables.found(()) if table.is_expected]
+    indexes, locks = overview.indexes.value, overview.locks.value
+    there: dict[str, tuple[bool, str]] = {
+        "policies": (
+            bool(expected) and all(table.kind == "hypertable" for table in expected),
+            "Not all expected tables are hypertables.",
+        ),
+        "jobs": (
+            any(job.kind != "system" for job in overview.jobs.found(())),
+            "There are no background jobs but TimescaleDB's own.",
+        ),
+        "compression": (
+            any(one.job_id is not None for one in overview.compression.found(())),
+            "No table has a compression policy.",
+        ),
+        "retention": (
+            any(one.job_id is not None for one in overview.retention.found(())),
+            "No table has a retention policy.",
+        ),
+        "aggregates": (bool(overview.aggregates.value), "There is no continuous aggregate."),
+        "indexes": (bool(indexes and indexes.indexes), "None of the telemetry tables has an index."),
+        "locks": (bool(locks and locks.widest), "There is no table with chunks."),
+    }
+    is_there, why = there.get(section, (True, ""))
+    return None if is_there else why
 
 
 def _judge(overview: Overview, section: str, now: datetime) -> tuple[list[Finding], bool]:

@@ -15,12 +15,13 @@ from ms5ops.units import bytes_text, percent_text
 
 Rhythm = Literal["daily", "weekly", "monthly"]
 Status = Literal["done", "attention", "unknown", "by hand"]
+NO_TABLES = "There are no telemetry tables."
 
 
 @dataclass(frozen=True)
 class RoutineItem:
-    """One item. ``status``: "done" nothing to do, "attention" someone must look, "unknown" not readable,
-    "by hand" nothing but a person can do it."""
+    """One item. ``status``: "done" nothing to do, "attention" someone must look, "unknown" not readable
+    or nothing there to judge, "by hand" nothing but a person can do it."""
 
     key: str
     rhythm: Rhythm
@@ -66,6 +67,8 @@ def daily_jobs(overview: Overview, found: Sequence[Finding]) -> RoutineItem:
     if overview.jobs.value is None:
         return _unknown("daily.jobs", "daily", title, "jobs")
     wrong = [one for one in problems(found) if one.key.startswith("jobs.")]
+    if not wrong and all(job.kind == "system" for job in overview.jobs.value):
+        return _nothing("daily.jobs", "daily", title, "There are no jobs but TimescaleDB's own.", "jobs")
     detail = (
         "; ".join(one.title for one in wrong)
         or f"{counted(len(overview.jobs.value), 'job', 'jobs')}, none failing or late."
@@ -78,6 +81,8 @@ def weekly_compression(overview: Overview) -> RoutineItem:
     title = "Compression is effective"
     if overview.compression.value is None:
         return _unknown("weekly.compression", "weekly", title, "compression")
+    if not _has_tables(overview):
+        return _nothing("weekly.compression", "weekly", title, NO_TABLES, "compression")
     active = [one for one in overview.compression.value if one.saved_share is not None]
     poor = [
         one for one in overview.compression.value
@@ -99,6 +104,8 @@ def weekly_indexes(overview: Overview) -> RoutineItem:
     if overview.indexes.value is None:
         return _unknown("weekly.indexes", "weekly", title, "indexes")
     indexes = overview.indexes.value.indexes
+    if not indexes:
+        return _nothing("weekly.indexes", "weekly", title, "None of the telemetry tables has an index.", "indexes")
     idle, broken = unused(indexes), [one for one in indexes if one.is_broken]
     detail = (
         f"{len(idle)} of {len(indexes)} unused ({bytes_text(sum(one.size_bytes for one in idle))}), {len(broken)} "
@@ -117,14 +124,17 @@ def weekly_retention(overview: Overview) -> RoutineItem:
     title = "Retention is kept"
     if overview.retention.value is None:
         return _unknown("weekly.retention", "weekly", title, "jobs")
+    if not _has_tables(overview):
+        return _nothing("weekly.retention", "weekly", title, NO_TABLES, "jobs")
     policies = [one for one in overview.retention.value if one.job_id is not None]
     if not policies:
         return RoutineItem("weekly.retention", "weekly", title, "attention", "No table has a retention policy.", "jobs")
     late = [one for one in policies if one.late_chunks]
+    overdue = [f"{one.table} ({counted(one.late_chunks, 'chunk', 'chunks')})" for one in late]
     detail = (
-        f"Too old: {', '.join(f'{one.table} ({one.late_chunks} chunks)' for one in late)}."
+        f"Too old: {', '.join(overdue)}."
         if late
-        else f"{len(policies)} policies, nothing is older than it may be."
+        else f"{counted(len(policies), 'policy', 'policies')}, nothing is older than it may be."
     )
     return RoutineItem("weekly.retention", "weekly", title, "attention" if late else "done", detail, "jobs")
 
@@ -164,7 +174,7 @@ def monthly_statements(overview: Overview) -> RoutineItem:
 def monthly_policies(overview: Overview, found: Sequence[Finding]) -> RoutineItem:
     """Whether compression, retention and refresh should be adjusted."""
     prefixes = ("policies.", "compression.", "retention.", "aggregates.", "tables.")
-    hints = [one for one in found if one.severity != "ok" and one.key.startswith(prefixes)]
+    hints = [one for one in found if one.severity not in ("ok", "nothing") and one.key.startswith(prefixes)]
     if overview.tables.value is None:
         return _unknown("monthly.policies", "monthly", "Adjust compression, retention, refresh", "rollout")
     detail = "; ".join(one.title for one in hints[:5]) or "Nothing suggests a change."
@@ -172,6 +182,15 @@ def monthly_policies(overview: Overview, found: Sequence[Finding]) -> RoutineIte
     return RoutineItem(
         "monthly.policies", "monthly", "Adjust compression, retention, refresh", status, detail, "rollout"
     )
+
+
+def _has_tables(overview: Overview) -> bool:
+    """Whether any table is there, or that cannot be told."""
+    return overview.tables.value is None or any(table.kind != "missing" for table in overview.tables.value)
+
+
+def _nothing(key: str, rhythm: Rhythm, title: str, why: str, page: Page) -> RoutineItem:
+    return RoutineItem(key, rhythm, title, "unknown", f"Nothing to judge yet: {why[:1].lower()}{why[1:]}", page)
 
 
 def _unknown(key: str, rhythm: Rhythm, title: str, page: Page) -> RoutineItem:

@@ -282,7 +282,7 @@ def _evaluated_text(found: Board) -> str:
     if found.last is None:
         return "Never evaluated."
     left = len(found.last.not_judged)
-    rest = f"; {counted(left, 'rule', 'rules')} could not be judged (see What is watched)" if left else ""
+    rest = f"; {counted(left, 'rule was', 'rules were')} not judged (see What is watched)" if left else ""
     return f"Evaluated {units.ago_text(found.last.at, found.now)}{rest}."
 
 

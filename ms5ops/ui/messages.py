@@ -13,10 +13,15 @@ ICONS: dict[Severity, str] = {
     "critical": ":material/error:",
     "warning": ":material/warning:",
     "info": ":material/info:",
+    "nothing": ":material/horizontal_rule:",
     "ok": ":material/check_circle:",
 }
-COLOURS: dict[Severity, str] = {"critical": "red", "warning": "orange", "info": "blue", "ok": "green"}
-WORDS: dict[Severity, str] = {"critical": "Critical", "warning": "Warning", "info": "Note", "ok": "Fine"}
+COLOURS: dict[Severity, str] = {
+    "critical": "red", "warning": "orange", "info": "blue", "nothing": "gray", "ok": "green"
+}  # fmt: skip
+WORDS: dict[Severity, str] = {
+    "critical": "Critical", "warning": "Warning", "info": "Note", "nothing": "Not judged", "ok": "Fine"
+}  # fmt: skip
 
 
 def show_error(error: Ms5opsError, what: str) -> None:

@@ -107,7 +107,7 @@ def problems(page: Readings) -> None:
 
 def fine(page: Readings) -> None:
     """Notes, and what was checked and found right."""
-    rest = [one for one in page.findings if one.severity in ("info", "ok")]
+    rest = [one for one in page.findings if one.severity in ("info", "nothing", "ok")]
     if rest:
         with st.expander(f"Notes and what is fine ({len(rest)})", icon=ICONS["ok"]):
             for finding in rest:

@@ -89,7 +89,7 @@ def overview(**changed: Any) -> Overview:
 
 
 def keys(**changed: Any) -> dict[str, str]:
-    return {one.key: one.severity for one in findings(overview(**changed)) if one.severity != "ok"}
+    return {one.key: one.severity for one in findings(overview(**changed)) if one.severity not in ("nothing", "ok")}
 
 
 def test_all_is_well() -> None:
@@ -174,10 +174,25 @@ def test_legacy_tables_are_one_finding_and_nothing_about_policies_is_called_fine
     assert not {"policies.ok", "compression.ok", "retention.ok", "aggregates.ok"} & {one.key for one in found}
 
 
-def test_an_empty_database() -> None:
+def test_on_an_empty_database_nothing_is_called_fine_that_is_not_there() -> None:
     missing = tuple(table(name=one.name, kind="missing") for one in expected_tables())
-    found = findings(overview(tables=missing, compression=(), retention=(), aggregates=(), jobs=()))
+    there = overview(
+        tables=missing, compression=(), retention=(), aggregates=(), jobs=(job(kind="system"),),
+        indexes=IndexReading((), NOW), locks=LockBudget(10_000, ()),
+    )  # fmt: skip
+    found = findings(there)
     assert [one.key for one in problems(found)] == ["tables.missing"]
+    assert {one.key for one in found if one.severity == "ok"} == {"settings.ok", "activity.ok"}
+    nothing = {one.key: one for one in found if one.severity == "nothing"}
+    assert set(nothing) == {
+        f"{name}.nothing" for name in ("policies", "jobs", "compression", "retention", "aggregates", "indexes", "locks")
+    }
+    assert nothing["jobs.nothing"].title == "Background jobs: nothing to judge yet"
+    assert nothing["jobs.nothing"].detail == "There are no background jobs but TimescaleDB's own."
+    items = {one.key: one for one in routine(there, found)}
+    for key in ("daily.jobs", "weekly.compression", "weekly.indexes", "weekly.retention"):
+        assert items[key].status == "unknown"
+        assert items[key].detail.startswith("Nothing to judge yet: ")
 
 
 def test_hypertables_without_policies() -> None:

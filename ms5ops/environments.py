@@ -1,6 +1,7 @@
 """From the name of an environment to a connection: the sandbox and configured servers alike."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from ms5ops import config
@@ -10,6 +11,7 @@ from ms5ops.errors import ConfigError
 from ms5ops.sandbox import fill, process, replaying
 
 Origin = Literal["measured", "simulated", "replayed"]
+_FILLED = "sandbox filled at "
 
 
 @dataclass(frozen=True)
@@ -85,4 +87,17 @@ def source_id(connected: Connected) -> str:
         target = connected.database.target
         return f"{target.host}:{target.port}/{target.database}/{connected.schema}"
     filled = fill.filled(connected.database)
-    return f"sandbox filled at {filled.filled_at.isoformat()}" if filled else "sandbox not filled"
+    return f"{_FILLED}{filled.filled_at.isoformat()}" if filled else "sandbox not filled"
+
+
+def source_text(source: str) -> str:
+    """A ``source_id`` as people read it: ``sandbox, filled 2026-11-23 16:17:31 UTC``, ``telemetry on db1:5432, schema
+    factory_telemetry``; anything else (an imported run's name of its database) as it is."""
+    if source.startswith(_FILLED):
+        try:
+            filled_at = datetime.fromisoformat(source.removeprefix(_FILLED))
+        except ValueError:
+            return source
+        return f"sandbox, filled {filled_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"  # two fills differ by seconds
+    address, *names = source.rsplit("/", 2)
+    return f"{names[0]} on {address}, schema {names[1]}" if len(names) == 2 and ":" in address else source

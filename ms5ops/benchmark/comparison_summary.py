@@ -70,7 +70,7 @@ def card_texts(total: Total) -> tuple[str, str]:
         return "1x", total.verdict
     direction = "faster" if value > 1 else "slower"
     doubts = {"equivalent": ": negligible", "inconclusive": ": not sure"}
-    doubt = ", taken together" if total.only_together else doubts.get(total.verdict, "")
+    doubt = " together" if total.only_together else doubts.get(total.verdict, "")
     return factor_text(max(value, 1 / value)), f"{direction}{doubt}"
 
 

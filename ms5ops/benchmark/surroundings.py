@@ -7,6 +7,7 @@ from statistics import median
 from typing import Literal, NamedTuple, get_args
 
 from ms5ops.benchmark.records import RunHeader, Surroundings
+from ms5ops.environments import source_text
 from ms5ops.units import bytes_text, change_text, count_text, duration_text, percent_text
 
 Weight = Literal["spoils", "another cause", "expected", "noted"]
@@ -56,7 +57,7 @@ _OTHER_MACHINE = Meaning("spoils", _SPOILS, "hardware")
 _OTHER_VERSION = Meaning("another cause", _CAUSE, "version")
 
 _OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Meaning], ...] = (
-    ("Database", lambda run: run.source, _OTHER_DATABASE),
+    ("Database", lambda run: source_text(run.source), _OTHER_DATABASE),
     ("Origin of the data", lambda run: run.origin, _OTHER_DATABASE),
     (
         "Circumstances",
@@ -68,7 +69,7 @@ _OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Meaning], ...] = (
         ),
     ),
     (
-        "Texts of the suite",
+        "Texts of the benchmarks (fingerprint)",
         lambda run: run.suite_hash[:12],
         Meaning("noted", "Benchmarks whose own question differs are not compared.", "run"),
     ),
@@ -88,7 +89,7 @@ _OF_SERVERS: tuple[tuple[str, Callable[[Surroundings], str], Meaning], ...] = (
     ("PostgreSQL", lambda one: one.postgres_version, _OTHER_VERSION),
     ("TimescaleDB", lambda one: one.timescaledb_version, _OTHER_VERSION),
     ("Edition of TimescaleDB", lambda one: one.edition, _OTHER_VERSION),
-    ("Policy in force", lambda one: (one.policy_hash or "none")[:12], _LOOKED_AT),
+    ("Policy in force (fingerprint)", lambda one: (one.policy_hash or "none")[:12], _LOOKED_AT),
     ("Version of ms5ops", lambda one: one.tool_version, Meaning("noted", "It took the measurements.", "run")),
 )
 

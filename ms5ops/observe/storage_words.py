@@ -31,9 +31,9 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, po
     if month is None:
         text = f"Telemetry takes {size}; too few days are known to say how fast it grows."
     elif month < 0:
-        text = f"Telemetry takes {size} and will shrink by about {bytes_text(-month)} in the next month."
+        text = f"Telemetry takes {size} and is expected to shrink by about {bytes_text(-month)} in the next month."
     else:
-        text = f"Telemetry takes {size} and grows by about {bytes_text(month)} a month."
+        text = f"Telemetry takes {size} and is expected to grow by about {bytes_text(month)} in the next month."
     if not policies_known:
         return f"{text} What the policies will do about that is not known, so that no policy is counted in."
     if not compressing and not expiring:

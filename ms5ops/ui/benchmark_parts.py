@@ -24,6 +24,7 @@ from ms5ops.benchmark.run_summary import (
     value_text,
 )
 from ms5ops.benchmark.run_summary import verdict as run_verdict
+from ms5ops.environments import source_text
 from ms5ops.errors import Ms5opsError
 from ms5ops.figures.benchmark import distribution_figure, ecdf_figure, samples_figure
 from ms5ops.ui.benchmark_readings import loaded, run_headers
@@ -344,13 +345,13 @@ def _circumstances(header: RunHeader) -> None:
     told = header.surroundings
     facts: dict[str, object] = {
         "Started": units.instant_text(header.started_at),
-        "Queries took as now": units.instant_text(header.anchor),
-        "Database": header.source,
+        "What the queries took for “now”": units.instant_text(header.anchor),
+        "Database": source_text(header.source),
         "Origin of the data": header.origin,
         "Measured by": header.actor,
         "Random seed of the order": header.seed,
-        "Texts of the suite": header.suite_hash[:12],
-        "Run": header.run_id,
+        "Texts of the benchmarks (fingerprint)": header.suite_hash[:12],
+        "Run (identifier)": header.run_id,
     }
     if told is None:
         st.caption("The imported report does not tell versions, settings, hardware and data volume.")
@@ -361,8 +362,8 @@ def _circumstances(header: RunHeader) -> None:
             "Rows": units.count_text(told.rows),
             "Size of the database": units.bytes_text(told.database_bytes),
             "Compressed share": units.percent_text(told.compressed_share),
-            "Policy in force": (told.policy_hash or "none")[:12],
-            "Deployment in force": told.deployment_id or "none",
+            "Policy in force (fingerprint)": (told.policy_hash or "none")[:12],
+            "Deployment in force (identifier)": told.deployment_id or "none",
             "Protocol": told.protocol,
             "ms5ops": told.tool_version,
         }

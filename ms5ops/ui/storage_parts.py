@@ -181,12 +181,16 @@ def key_figures(found: Material) -> None:
             "seven before.",
         )
         st.metric(
-            "Grows per month",
+            "Expected growth",
             units.bytes_text(ahead.next_month_bytes),
+            delta=None if ahead.next_month_bytes is None else "forecast for the next month",
+            delta_color="off",
+            delta_arrow="off",
             border=True,
             height="stretch",
             help="What the forecast expects the disk to hold more in 30 days, scaled to a month: arrivals less what "
-            "compression saves and retention drops by then.",
+            "compression saves and retention drops by then. What was measured in the past, from snapshot to snapshot, "
+            "stands under Measured, and by month on the Scorecard.",
         )
 
 
@@ -312,7 +316,7 @@ def measured(found: Material) -> None:
         )
         return
     chart_panel(
-        "Size as it was measured over time",
+        "Measured size over time",
         f"{storage_words.measured_text(storage.measured(frame))} All tables and aggregates, by the time of each "
         "snapshot (UTC).",
         storage_figures.stored_against_uncompressed(frame, "taken_at", "Snapshot taken (UTC)"),

@@ -422,7 +422,7 @@ def test_what_a_deployment_changes_is_expected() -> None:
 
     assert told(deployed) == {
         "Setting work_mem": ("4MB", "64MB", "another cause"),
-        "Policy in force": ("none", "p" * 12, "expected"),
+        "Policy in force (fingerprint)": ("none", "p" * 12, "expected"),
         "Deployment in force": ("none", "d" * 12, "expected"),
         "Setting jit": ("on", "off", "expected"),
         "Size of the database": ("4.2 GB", "900 MB", "expected"),

@@ -150,4 +150,4 @@ def test_a_group_that_tells_only_as_a_whole(groups: int, verdict: str) -> None:
     found = compare(before, after).groups[0]
     assert (found.group, found.verdict, found.only_together) == ("recent", verdict, verdict == "slower")
     assert ("only together do they tell" in found.reason) == found.only_together
-    assert card_texts(found)[1] == ("slower, taken together" if found.only_together else "slower: not sure")
+    assert card_texts(found)[1] == ("slower together" if found.only_together else "slower: not sure")

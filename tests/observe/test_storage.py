@@ -117,7 +117,8 @@ def test_without_policies_it_grows_without_end() -> None:
     found, ahead = grown()
     text = storage_words.verdict(TOTALS, found, ahead)
     assert text == (
-        "Telemetry takes 2.0 MB and grows by about 30.4 MB a month. Nothing is compressed and nothing expires: it "
+        "Telemetry takes 2.0 MB and is expected to grow by about 30.4 MB in the next month. "
+        "Nothing is compressed and nothing expires: it "
         "grows without end."
     )
     assert storage_words.level(ahead.frame) is None

@@ -14,11 +14,13 @@ COPY . ./
 RUN python -m compileall -q ms5ops pages streamlit_app.py
 
 # State (accounts, audit log, approvals, alerts, backups) and history are volumes; the rest belongs to root.
-RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin ms5ops \
+# The home is /tmp: a tmpfs over a folder of its own would belong to root where the image is read only.
+RUN useradd --uid 10001 --no-create-home --home-dir /tmp --shell /usr/sbin/nologin ms5ops \
     && install -d -o ms5ops -g ms5ops -m 0700 /var/lib/ms5ops /var/lib/ms5ops/state /var/lib/ms5ops/history \
     && install -d /etc/ms5ops
 # An address that is said is not looked up in the Internet.
-ENV MS5OPS_STATE=/var/lib/ms5ops/state \
+ENV HOME=/tmp \
+    MS5OPS_STATE=/var/lib/ms5ops/state \
     MS5OPS_HISTORY=/var/lib/ms5ops/history/history.duckdb \
     MS5OPS_CONFIG=/etc/ms5ops/ms5ops.toml \
     STREAMLIT_BROWSER_SERVER_ADDRESS=localhost \

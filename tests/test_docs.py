@@ -154,7 +154,7 @@ def test_compose_mounts_what_is_there_and_holds_no_secret() -> None:
     services = yaml.safe_load(text)["services"]
     mounts = [volume.split(":") for service in services.values() for volume in service["volumes"]]
     files = [paths.PROJECT / mount[0] for mount in mounts if mount[0].startswith("./")]
-    assert len(files) == 5
+    assert len(files) == 6
     assert [file for file in files if not file.is_file()] == []
     scripts = [mount[1] for mount in mounts if "initdb.d" in mount[1]]
     assert scripts == sorted(scripts), "they run in the order of their names"
@@ -178,4 +178,8 @@ def test_the_image_holds_what_the_console_needs_and_nothing_private() -> None:
     assert {".git", ".env", ".ms5ops", "ms5ops.toml", ".streamlit/secrets.toml"} <= set(ignored)
     text = (paths.PROJECT / "Dockerfile").read_text(encoding="utf-8")
     assert re.search(r"^USER ms5ops$", text, re.MULTILINE)
+    # A tmpfs over any other folder would be root's, and the console could not even look for its secrets.
+    services = yaml.safe_load((paths.PROJECT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    assert services["console"]["tmpfs"] == ["/tmp"]
+    assert re.search(r"HOME=/tmp\b", text)
     assert "/_stcore/health" in text

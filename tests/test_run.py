@@ -83,3 +83,22 @@ def test_a_certificate_without_its_key_is_refused(certificate: Path, tmp_path: P
     assert done.returncode == 2
     assert "A certificate is of use with its key only." in done.stderr
     assert "open on" not in done.stderr
+
+
+def test_secrets_that_cannot_be_read_are_told_of_at_the_start(tmp_path: Path) -> None:
+    file = tmp_path / ".streamlit" / "secrets.toml"
+    file.parent.mkdir()
+
+    def said() -> str:
+        done = call("run", folder=tmp_path, HOME=str(tmp_path), **NO_SERVER)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        return " ".join(done.stderr.split())
+
+    file.write_text("[auth]\nclient_id = ")
+    assert f"{file} is not valid TOML" in said()
+    file.write_bytes(b"name = '\xff'")
+    assert f"{file} cannot be read" in said()
+    file.unlink()
+    file.mkdir()
+    assert f"{file} cannot be read" in said()

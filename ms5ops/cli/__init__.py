@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ms5ops import __version__, paths
@@ -35,6 +34,7 @@ from ms5ops.cli import (
     status,
     work,
 )
+from ms5ops.cli.terminal import narration
 from ms5ops.errors import Ms5opsError
 
 EXIT_DONE = 0
@@ -98,7 +98,6 @@ def _options(
 
 def main() -> None:
     """Run the command line and exit with one of the codes above."""
-    narration = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
         app(prog_name="python -m ms5ops")
     except Ms5opsError as error:

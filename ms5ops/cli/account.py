@@ -4,7 +4,6 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -13,9 +12,9 @@ from ms5ops.access import accounts, manage, shell
 from ms5ops.access.accounts import Account
 from ms5ops.access.roles import may
 from ms5ops.cli.status import JsonOption
+from ms5ops.cli.terminal import answers, narration
 
 app = typer.Typer(help="Accounts of the console: add, list, disable, reset.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The account's name.")]
 RoleOption = Annotated[str, typer.Option("--role", help="viewer, dba, operator or admin.")]
 ProviderOption = Annotated[
@@ -42,9 +41,7 @@ def show(as_json: JsonOption = False) -> None:
             escape(account.name), account.provider, account.role or "none", account.state,
             units.instant_text(account.last_sign_in),
         )  # fmt: skip
-    Console(highlight=False).print(
-        table if found else "There is no account yet. Add one: account add NAME --role admin"
-    )
+    answers().print(table if found else "There is no account yet. Add one: account add NAME --role admin")
 
 
 @app.command()

@@ -1,7 +1,6 @@
 """``python -m ms5ops watch`` and ``alerts``: evaluate the rules, and what people do with what they find."""
 
 import json
-import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -24,14 +22,14 @@ from ms5ops.alerts.delivery import Delivery
 from ms5ops.alerts.state import Alert
 from ms5ops.alerts.store import alert_store, evaluations, events, is_muted, mutes
 from ms5ops.alerts.watching import Evaluated, evaluate
-from ms5ops.cli.status import STYLES, WIDE, EnvironmentOption, JsonOption
+from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import Settings, load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
 from ms5ops.observe.finding import counted
 
 app = typer.Typer(help="Alerts: list, acknowledge, mute, test the delivery.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 KeyArgument = Annotated[str, typer.Argument(metavar="ALERT", help="Its key, as `alerts list` shows it.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-m", help="Why; others will read it.")]
 
@@ -196,7 +194,7 @@ def _show_alerts(found: tuple[Alert, ...], muted: frozenset[str], now: datetime)
             f"[{style}]{one.severity}[/]", state, units.ago_text(one.since, now), value, limit, _line(one.sentence),
             _line(one.key),
         )  # fmt: skip
-    Console(highlight=False, width=None if sys.stdout.isatty() else WIDE).print(table)
+    answers().print(table)
 
 
 def _show_history(here: Alerting, name: str, *, as_json: bool) -> None:
@@ -210,7 +208,7 @@ def _show_history(here: Alerting, name: str, *, as_json: bool) -> None:
             units.instant_text(one.at), one.kind, one.severity, _line(one.key), _line(one.actor or ""),
             _line(one.reason or ""),
         )  # fmt: skip
-    Console(highlight=False).print(table if found else "Nothing has happened yet.")
+    answers().print(table if found else "Nothing has happened yet.")
 
 
 def _show_deliveries(done: tuple[Delivery, ...]) -> None:

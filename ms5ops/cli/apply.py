@@ -12,8 +12,9 @@ from rich.table import Table
 from ms5ops.access import shell
 from ms5ops.cli import rollout
 from ms5ops.cli.plan import PhaseOption, PolicyOption
-from ms5ops.cli.rollout import Desk, narration
+from ms5ops.cli.rollout import Desk
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.control import anchors, plans
 from ms5ops.control.conclusion import conclude
 from ms5ops.control.plans import KeptPlan
@@ -257,7 +258,6 @@ def deployments(
         return
     table = Table("No", "Status", "Done", "By", "Started (UTC)", "Took", "Note", box=None)
     for one in listed:
-        took = (one.finished_at - one.started_at).total_seconds() if one.finished_at else None
         status = f"rollback {one.status}" if one.direction == "rollback" and one.is_open else one.status
         table.add_row(
             str(one.number),
@@ -265,10 +265,10 @@ def deployments(
             f"{one.done} of {one.operations}",
             escape(f"{one.actor} on {one.host}"),
             instant_text(one.started_at),
-            duration_text(took),
+            duration_text(one.seconds),
             escape(one.note or ""),
         )
-    Console().print(table if listed else "Nothing was ever applied in this database.")
+    answers().print(table if listed else "Nothing was ever applied in this database.")
 
 
 def _ask(environment: str | None, wanted: str, kind: RequestKind) -> None:
@@ -308,7 +308,7 @@ def _answer_checks(checks: tuple[Check, ...], as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"verdict": worst(checks), "checks": as_plain(checks)}, indent=2))
     else:
-        _show_checks(Console(highlight=False), checks)
+        _show_checks(answers(), checks)
     code = {"passed": 0, "failed": 1, "could not check": 2}[worst(checks)]
     if code:
         raise typer.Exit(code)
@@ -316,6 +316,8 @@ def _answer_checks(checks: tuple[Check, ...], as_json: bool) -> None:
 
 def _show_checks(console: Console, checks: tuple[Check, ...]) -> None:
     table = Table("", "Check", "Expected", "Found", box=None)
+    for column in table.columns:
+        column.overflow = "fold"  # names are not cut where the terminal is narrow
     for check in checks:
         found = "\n".join([check.found, *check.evidence, *filter(None, [check.advice])])
         shown = check.found if check.verdict == "passed" else found
@@ -339,7 +341,7 @@ def _show_trial(trial: trying.DryRun, as_json: bool) -> None:
             table.add_row(
                 f"[{styles[one.result]}]{one.result}[/]", escape(one.operation.title), took, escape(one.reason)
             )
-        Console(highlight=False).print(table)
+        answers().print(table)
         narration.print(f"All was rolled back; locks were held for up to {duration_text(trial.locked_seconds)}.")
     if trial.failed:
         raise typer.Exit(1)

@@ -16,13 +16,13 @@ from ms5ops.access import manage, shell
 from ms5ops.access.audit import Head, Verification
 from ms5ops.access.audit_export import as_csv, as_json, chosen, details_text
 from ms5ops.cli.status import JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import load_settings
 from ms5ops.control import anchors
 from ms5ops.errors import AuditError
 from ms5ops.observe.finding import counted
 
 app = typer.Typer(help="The audit log: list, verify, export.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 SinceOption = Annotated[
     datetime | None,
     typer.Option("--since", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="From then on, in UTC."),
@@ -57,7 +57,7 @@ def show(
             str(entry.number), units.instant_text(entry.at), _line(who), _line(entry.action), _line(entry.subject),
             f"[{style}]{_line(entry.outcome)}[/]", _line(details_text(entry)),
         )  # fmt: skip
-    Console(highlight=False).print(table if found else "There are no entries.")
+    answers().print(table if found else "There are no entries.")
 
 
 @app.command()

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
@@ -27,14 +26,13 @@ from ms5ops.benchmark.series import run_series
 from ms5ops.benchmark.suite import load_suite
 from ms5ops.cli import benchmark_store
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import load_settings
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.overview import as_plain
 from ms5ops.units import duration_text
 
 app = typer.Typer(help="Benchmarks: measure, list, compare.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
-
 EXIT_PROBLEM = 1
 EXIT_INTERRUPTED = 130
 
@@ -119,7 +117,7 @@ def suite(as_json: JsonOption = False) -> None:
     for page in found.pages:
         target = target_text(page.target_p95_ms, "ms")
         table.add_row(benchmark_title(page.name), "dashboard", target, "", escape(page.stands_for))
-    Console(highlight=False).print(table)
+    answers().print(table)
 
 
 def parse_anchor(text: str | None) -> datetime | None:

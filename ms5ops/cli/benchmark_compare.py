@@ -22,8 +22,9 @@ from ms5ops.benchmark.trend_summary import change_frame, month_table
 from ms5ops.benchmark.trend_summary import headline as trend_headline
 from ms5ops.benchmark.trends import trends
 from ms5ops.benchmark.verdicts import BASIS_WORDS, Options, Verdict
-from ms5ops.cli.benchmark_store import history, wide_console
+from ms5ops.cli.benchmark_store import history
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import load_settings
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import BenchmarkError, ConfigError, Ms5opsError
@@ -51,7 +52,6 @@ _VERDICTS: dict[FailOn, Verdict] = {
     FailOn.INCONCLUSIVE: "inconclusive",
 }
 SIDE = "An id (its beginning), a label, a month (2026-10), latest, previous, before:3 or after:3 (deployment 3)."
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def compare_runs(
@@ -109,7 +109,7 @@ def show_trends(environment: EnvironmentOption = None, as_json: JsonOption = Fal
     if as_json:
         typer.echo(json.dumps({**as_plain(found), "regressions": as_plain(found.regressions)}, indent=2, default=str))
         return
-    console, judged = wide_console(), trend_headline(found)
+    console, judged = answers(), trend_headline(found)
     console.print(f"[{STYLES[judged.severity]}]{escape(judged.text)}[/]\n")
     table, months = month_table(found.series)
     _print(console, table, {"title": "Median of", "group": "Group", **{month: month for month in months}})
@@ -171,7 +171,7 @@ def _write(file: Path, text: str) -> None:
 
 
 def _show(found: Comparison) -> None:
-    console, judged = wide_console(), headline(found)
+    console, judged = answers(), headline(found)
     for one in found.differences:
         style = {"spoils": "bold red", "another cause": "yellow"}.get(one.weight, "dim")
         console.print(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as RichTable
 
@@ -19,6 +18,7 @@ from ms5ops.benchmark.selection import select
 from ms5ops.benchmark.store import load_run, run_headers
 from ms5ops.benchmark.transfer import Imported, chosen_runs, import_paths
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers
 from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.environments import connect, source_id
 from ms5ops.errors import BenchmarkError
@@ -57,7 +57,7 @@ def list_runs(environment: EnvironmentOption = None, as_json: JsonOption = False
             units.duration_text(took),
             ", ".join(marks(one)),
         )
-    wide_console().print(table)
+    answers().print(table)
 
 
 def show_run(
@@ -76,7 +76,7 @@ def show_run(
 
 def print_run(found: Run) -> None:
     """A run for people: what it was taken on, and every benchmark against its target."""
-    console, judged = wide_console(), verdict(found)
+    console, judged = answers(), verdict(found)
     console.print(f"[bold]{escape(run_title(found.header))}[/], run {found.header.run_id}")
     told = [f"environment {found.header.environment}", f"by {found.header.actor}", *marks(found.header)]
     console.print(escape(", ".join(told)))
@@ -186,8 +186,3 @@ def _plain(one: Imported) -> dict[str, object]:
     run_id = None if one.run is None else one.run.header.run_id
     waits = None if one.spooled is None else str(one.spooled.bundle)
     return {"path": str(one.path), "added": dict(one.added), "held": dict(one.held), "run_id": run_id, "spooled": waits}
-
-
-def wide_console() -> Console:
-    """Of the terminal's width; where the output is no terminal, wide enough for a table of benchmarks."""
-    return Console(highlight=False, width=None if Console().is_terminal else 200)

@@ -4,14 +4,13 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ms5ops.access import shell
 from ms5ops.cli import rollout
-from ms5ops.cli.rollout import narration
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.control.service import Service
 from ms5ops.environments import connect
 from ms5ops.observe.overview import as_plain
@@ -40,7 +39,7 @@ def conversions(context: typer.Context, environment: EnvironmentOption = None, a
         by = f"deployment {one.number}" if one.number is not None else "a conversion by itself"
         now = f"{one.table}, a {'hypertable' if one.kind == 'plain table' else 'plain table'}"
         table.add_row(escape(one.name), one.kind, escape(now), bytes_text(one.size_bytes), instant_text(one.since), by)
-    Console(highlight=False).print(table)
+    answers().print(table)
     narration.print("When nobody misses anything: python -m ms5ops conversions drop KEPT")
 
 

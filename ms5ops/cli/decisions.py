@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ms5ops.access import shell
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import SANDBOX
 from ms5ops.control import approvals, plans, policy_sets
 from ms5ops.control.plans import KeptPlan
@@ -21,7 +21,6 @@ from ms5ops.errors import ConfigError
 from ms5ops.units import count_text, instant_text
 
 policy_app = typer.Typer(help="Policy sets: versions, who made them, what differs.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 VersionArgument = Annotated[int, typer.Argument(min=0, metavar="VERSION", help="0 is the set that comes with ms5ops.")]
 
 
@@ -42,7 +41,7 @@ def list_policies(environment: EnvironmentOption = None, as_json: JsonOption = F
         table.add_row(
             mark, str(one.number), escape(one.author), instant_text(one.created_at), based, escape(one.comment)
         )
-    Console(highlight=False).print(table)
+    answers().print(table)
     narration.print(f"{escape(name)} is planned by {chosen.name}.")
 
 
@@ -120,7 +119,7 @@ def list_plans(  # noqa: PLR0917 - the command's options
             str(one.number), count_text(one.operations), escape(one.author), instant_text(one.created_at),
             escape(_approval_text(service, one)), escape(one.comment),
         )  # fmt: skip
-    Console(highlight=False).print(table if found else f"No plan for {escape(name)} was kept.")
+    answers().print(table if found else f"No plan for {escape(name)} was kept.")
 
 
 def approve(

@@ -4,9 +4,9 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from ms5ops.cli.terminal import answers
 from ms5ops.config import SANDBOX, load_settings
 
 
@@ -37,5 +37,5 @@ def environments(
             "yes" if row["protected"] else "no",
             str(row["source"]),
         )
-    Console().print(table)
+    answers().print(table)
     typer.echo(f"* the default: {settings.default_origin}")

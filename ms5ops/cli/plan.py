@@ -14,6 +14,7 @@ from rich.table import Table
 from ms5ops import units
 from ms5ops.cli.rollout import open_reading, policy_for
 from ms5ops.cli.status import EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import SANDBOX, MaintenanceWindow, Settings
 from ms5ops.control import policy_sets
 from ms5ops.control.service import Service
@@ -36,7 +37,6 @@ PolicyOption = Annotated[
 ]
 PhaseOption = Annotated[list[int] | None, typer.Option("--phase", min=1, max=5, help="Only this phase; repeatable.")]
 STYLES = {"error": "bold red", "warning": "yellow", "info": "blue"}
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def plan(  # noqa: PLR0917 - the command's options
@@ -64,7 +64,7 @@ def plan(  # noqa: PLR0917 - the command's options
     elif as_sql:
         typer.echo(to_sql(made), nl=False)
     else:
-        _show(Console(highlight=False), connected.name, connected.origin, made)
+        _show(answers(), connected.name, connected.origin, made)
     if not made.is_empty:
         raise typer.Exit(EXIT_CHANGES)
 
@@ -90,7 +90,7 @@ def lint_policy(
         }
         typer.echo(json.dumps({**about, "findings": [asdict(one) for one in found]}, indent=2))
     else:
-        _show_findings(Console(highlight=False), found)
+        _show_findings(answers(), found)
         if missing:
             narration.print(f"Judged without measurements: {escape(missing)}")
     if any(one.severity == "error" for one in found):

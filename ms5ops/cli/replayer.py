@@ -2,14 +2,13 @@
 
 import threading
 
-from rich.console import Console
 from rich.markup import escape
 
 from ms5ops.cli.progress import filling
+from ms5ops.cli.terminal import narration
 from ms5ops.errors import Ms5opsError
 from ms5ops.replay import replay as replays
 
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 PATIENCE_S = 5.0
 
 

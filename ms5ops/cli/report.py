@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ms5ops.access import shell
 from ms5ops.cli.status import EnvironmentOption
+from ms5ops.cli.terminal import narration
 from ms5ops.config import load_settings
 from ms5ops.environments import connect
 from ms5ops.errors import ServerUnreachable
@@ -20,8 +20,6 @@ from ms5ops.observe.server import connect_server
 from ms5ops.reports.month import ReportError, last_whole_month, month_named
 from ms5ops.reports.month_reading import read_month
 from ms5ops.reports.monthly import file_name, monthly_html, summary_line
-
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def report(

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from ms5ops.access import audit, shell
 from ms5ops.access.roles import Action, Actor
+from ms5ops.cli.terminal import narration
 from ms5ops.control import policy_sets
 from ms5ops.control.conclusion import Conclusion
 from ms5ops.control.service import Service
@@ -31,8 +31,6 @@ from ms5ops.rollout.journal import Deployment
 from ms5ops.rollout.plan import Plan
 from ms5ops.rollout.way import Way
 from ms5ops.units import bytes_text, duration_text
-
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 @dataclass

@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from ms5ops import paths
+from ms5ops import paths, strict
 from ms5ops.cli.account import first_admin
 from ms5ops.cli.replayer import Replayer
 from ms5ops.cli.sandbox import ensure_running, what_is_there
+from ms5ops.cli.terminal import narration
 from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.errors import Ms5opsError
 from ms5ops.replay.replay import is_due
 
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 FIRST_PORT = 8501
 LOCAL = ("127.0.0.1", "0.0.0.0")  # noqa: S104 — compared with, not bound
 
@@ -65,6 +64,7 @@ def run(
         raise Ms5opsError(
             "A certificate is of use with its key only.", "Give both --certificate and --key, or neither."
         )
+    _check_secrets()
     settings = load_settings()
     chosen = settings.chosen(environment)
     replayer = None
@@ -115,6 +115,21 @@ def run(
         return
     if code:
         raise Ms5opsError(f"The console ended with code {code}.", "The lines above say why; is the port taken?")
+
+
+def _check_secrets() -> None:
+    """Ms5opsError where one of Streamlit's files of secrets cannot be read: the console would open no page."""
+    for folder in (Path(os.path.expanduser("~")), paths.PROJECT):  # as Streamlit looks for them, also without a home
+        file = folder / ".streamlit" / "secrets.toml"
+        try:
+            strict.parse_toml(file.read_text(encoding="utf-8"), file)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise Ms5opsError(
+                f"{file} cannot be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}.",
+                "Let the console's user read it and the folders above it, or set HOME to a folder of that user's own.",
+            ) from error
 
 
 def _variables(settings: Settings, environment: str | None) -> dict[str, str]:

@@ -4,10 +4,10 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from ms5ops import units
 from ms5ops.cli.progress import filling
+from ms5ops.cli.terminal import narration
 from ms5ops.config import SANDBOX
 from ms5ops.control import policy_sets
 from ms5ops.control.store import control_store
@@ -18,7 +18,6 @@ from ms5ops.replay.calendar import Scale
 from ms5ops.sandbox import fill, process, replaying
 
 app = typer.Typer(help="The embedded TimescaleDB: start, stop, look, fill afresh.", no_args_is_help=True)
-narration = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class State(StrEnum):

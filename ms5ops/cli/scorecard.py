@@ -9,6 +9,7 @@ from rich.table import Table as RichTable
 
 from ms5ops import units
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
+from ms5ops.cli.terminal import answers
 from ms5ops.config import load_settings
 from ms5ops.environments import connect
 from ms5ops.history import History
@@ -17,8 +18,6 @@ from ms5ops.observe.server import connect_server
 from ms5ops.scorecard.reading import read_scorecard
 from ms5ops.scorecard.records import AREAS, Criterion, Scorecard, Trend
 
-WIDE = 180
-"""Columns where the output goes into a file or a pipe."""
 MARKS = {"met": "[green]met[/]", "not met": "[bold red]not met[/]", "not measured yet": "[dim]not measured yet[/]"}
 
 
@@ -37,7 +36,7 @@ def scorecard(environment: EnvironmentOption = None, as_json: JsonOption = False
     if as_json:
         typer.echo(json.dumps(as_plain(found.to_json()), indent=2))
         return
-    _show(Console(highlight=False, width=None if Console().is_terminal else WIDE), found)
+    _show(answers(), found)
 
 
 def _show(console: Console, found: Scorecard) -> None:

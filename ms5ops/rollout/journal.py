@@ -101,6 +101,13 @@ class Deployment:
         return f"deployment {self.number}"
 
     @property
+    def seconds(self) -> float | None:
+        """How long applying took; None while it is not finished, and once a way back has begun: that takes its end."""
+        if self.finished_at is None or self.direction == "rollback":
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+    @property
     def is_open(self) -> bool:
         """Whether it can be resumed: begun and neither done, rolled back nor given up."""
         return self.status in ("planned", "running", "paused", "failed")

@@ -65,7 +65,7 @@ def _frame(found: Material) -> pd.DataFrame:
                 "number": one.number,
                 "status": one.status,
                 "started": one.started_at,
-                "seconds": (one.finished_at - one.started_at).total_seconds() if one.finished_at else None,
+                "seconds": one.seconds,
                 "done": "taken back" if one.status == "rolled back" else f"{one.done} of {one.operations}",
                 "planned": plan.author if plan else MISSING,
                 "approved": _approvers(found, plan),

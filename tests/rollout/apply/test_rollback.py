@@ -39,8 +39,10 @@ def test_a_rollback_restores_what_was_there(probe: Database) -> None:
     way = find_way(probe, journal.deployment(probe), conditions())
     assert [row.operation.key for row in way.undone] == [one.key for one in reversed(WHOLE.operations)]
     assert way.needed_bytes > 0
+    assert (journal.deployment(probe).seconds or 0) > 0
     outcome = rollback(probe, journal.deployment(probe), conditions())
     assert (outcome.status, outcome.left) == ("rolled back", ())
+    assert journal.deployment(probe).seconds is None, "its end is that of the way back"
     assert catalogue(probe) == before
     with pytest.raises(RolloutError, match="left to take back"):
         rollback(probe, journal.deployment(probe), conditions())

@@ -13,12 +13,12 @@ if admin is None:
     st.stop()
 overview = st.container()
 left, right = st.columns(2, gap="large")
-with left:
-    st.subheader("Change an account", anchor=False)
-    parts.change(admin, manage.list_accounts(admin))
 with right:
     st.subheader("Add an account", anchor=False)
     parts.add(admin)
+with left:  # after the form, so that a new account is offered at once
+    st.subheader("Change an account", anchor=False)
+    parts.change(admin, manage.list_accounts(admin))
 with overview:  # after the forms, so that it shows what they changed
     parts.table(admin)
 st.subheader("What each role may do", anchor=False)

@@ -12,6 +12,7 @@ from ms5ops.errors import Ms5opsError
 from ms5ops.ui.messages import plain, show_failure
 from ms5ops.ui.tables import Column, show_table
 
+_DONE = "accounts_done"
 _ABOUT_ROLES: dict[Role, str] = {
     "viewer": "reads all pages",
     "dba": "also runs benchmarks and dry runs, edits policies, reads the audit log",
@@ -31,27 +32,36 @@ def add(actor: Actor) -> None:
 
 def change(actor: Actor, accounts: list[Account]) -> None:
     """One account to choose, and what can be done with it."""
-    chosen = st.selectbox("Account", accounts, format_func=_account_text)
+    by_text = {_account_text(one): one for one in accounts}
+    chosen = by_text.get(st.selectbox("Account", list(by_text), key="account") or "")
     if chosen is None:
         return
-    if chosen.provider == LOCAL:
-        _change_role(actor, chosen)
-    else:
-        st.caption("This person's role comes from their groups at the identity provider.")
+    role = _wanted_role(chosen)
     with st.container(horizontal=True):
-        word = "Enable" if chosen.is_disabled else "Disable"
-        icon = ":material/lock_open:" if chosen.is_disabled else ":material/block:"
-        if st.button(word, icon=icon, help="A disabled account is signed out everywhere, at once."):
-            _told(
-                lambda: manage.set_disabled(actor, chosen.name, not chosen.is_disabled, chosen.provider),
-                f"{chosen.name} may sign in again." if chosen.is_disabled else f"{chosen.name} is disabled.",
-            )
-        if chosen.provider == LOCAL and st.button(
+        is_role_wanted = chosen.provider == LOCAL and st.button(
+            "Save role", icon=":material/save:", disabled=role == chosen.role
+        )
+        is_toggled = st.button(
+            "Enable" if chosen.is_disabled else "Disable",
+            icon=":material/lock_open:" if chosen.is_disabled else ":material/block:",
+            help="A disabled account is signed out everywhere, at once.",
+        )
+        is_reset = chosen.provider == LOCAL and st.button(
             "Reset password",
             icon=":material/key:",
             help="A new one-time password; the account is signed out everywhere.",
-        ):
-            _with_password(chosen.name, lambda: manage.reset_account(actor, chosen.name))
+        )
+    if is_role_wanted and role is not None:
+        _told(lambda: manage.set_role(actor, chosen.name, role), f"{chosen.name} has the role {role} from now on.")
+    if is_toggled:
+        _told(
+            lambda: manage.set_disabled(actor, chosen.name, not chosen.is_disabled, chosen.provider),
+            f"{chosen.name} may sign in again." if chosen.is_disabled else f"{chosen.name} is disabled.",
+        )
+    if is_reset:
+        _with_password(chosen.name, lambda: manage.reset_account(actor, chosen.name))
+    if done := st.session_state.pop(_DONE, None):
+        st.success(plain(done), icon=":material/check:")
 
 
 def table(actor: Actor) -> None:
@@ -103,17 +113,12 @@ def roles() -> None:
     )
 
 
-def _change_role(actor: Actor, chosen: Account) -> None:
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        present = chosen.role or "viewer"
-        role = st.selectbox(
-            "Role", ROLES, index=ROLES.index(present), format_func=_role_text, key=f"role_of_{chosen.name}"
-        )
-        if st.button("Save role", icon=":material/save:", disabled=role == present):
-            _told(
-                lambda: manage.set_role(actor, chosen.name, role),
-                f"{chosen.name} has the role {role} from now on.",
-            )
+def _wanted_role(chosen: Account) -> Role | None:
+    if chosen.provider != LOCAL:
+        st.caption("This person's role comes from their groups at the identity provider.")
+        return None
+    present = chosen.role or "viewer"
+    return st.selectbox("Role", ROLES, index=ROLES.index(present), format_func=_role_text, key=f"role_of_{chosen.name}")
 
 
 def _account_text(account: Account) -> str:
@@ -139,9 +144,11 @@ def _with_password(name: str, work: Callable[[], str]) -> None:
 
 
 def _told(work: Callable[[], None], done: str) -> None:
+    """Do it and draw the page anew: its buttons say what can be done with the account as it is now."""
     try:
         work()
     except Ms5opsError as error:
         show_failure(error)
         return
-    st.success(plain(done), icon=":material/check:")
+    st.session_state[_DONE] = done
+    st.rerun()

@@ -54,6 +54,27 @@ def test_an_admin_adds_an_account_and_sees_its_password_once(kept: Store, monkey
     assert not page.run().code, "not in the next run"
 
 
+def test_what_can_be_done_with_an_account_follows_what_was_done(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = opened("accounts", signed_in("boss", "admin"), monkeypatch)
+
+    def press(label: str) -> None:
+        next(one for one in page.button if one.label == label).click().run()
+
+    page.text_input[0].input("maria")
+    press("Add account")
+    page.selectbox(key="account").select("maria").run()
+    page.selectbox(key="role_of_maria").select("operator").run()
+    press("Save role")
+    assert page.selectbox(key="account").value == "maria"
+    assert [one.value for one in page.success] == ["maria has the role operator from now on."]
+    press("Disable")
+    assert "Enable" in {one.label for one in page.button}
+    assert [one.value for one in page.success] == ["maria is disabled."]
+    found = accounts.find("maria")
+    assert found is not None
+    assert (found.role, found.is_disabled) == ("operator", True)
+
+
 def test_a_hostile_name_is_refused_and_shown_as_text(kept: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     page = opened("accounts", signed_in("boss", "admin"), monkeypatch)
     page.text_input[0].input("<b>[x](y)")

@@ -143,6 +143,15 @@ def head(*, store: Store | None = None) -> Head:
     return Head(int(row["number"]), str(row["mac"])) if row else BEFORE_ALL
 
 
+def key_name(*, store: Store | None = None) -> str | None:
+    """What this log is known by wherever its folder is moved: of its key, and telling nothing of it. None: no key yet.
+
+    Raises AuditError where the key cannot be read.
+    """
+    files = _Files((store or access_store()).file.parent)
+    return sha256(files.key(may_make=False)).hexdigest()[:16] if files.key_file.exists() else None
+
+
 def ready(*, store: Store | None = None) -> None:
     """Whether an entry could be written now; AuditError otherwise. To be asked before what is recorded afterwards."""
     with _alone(store or access_store()) as files:

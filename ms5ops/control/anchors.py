@@ -5,6 +5,7 @@ its key and its head, is found out by the journal of any database that was chang
 """
 
 import logging
+import re
 import socket
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,6 +22,11 @@ from ms5ops.rollout import witness
 
 log = logging.getLogger(__name__)
 
+BEGINNING = "Audit log "
+_NOTED = re.compile(r"(?P<key>\w+) of (?P<place>.+) at (?P<head>\S+)")
+"""Which log: several consoles may change one database, each with a log of its own. It is this one where the key is the
+same (a container made anew has another host name) or the place is (a log begun anew has another key)."""
+
 
 @dataclass(frozen=True)
 class Anchored:
@@ -32,7 +38,7 @@ class Anchored:
 
 def text() -> str:
     """The head of now, for a journal."""
-    return f"{_beginning()}{audit.head()}"
+    return f"{BEGINNING}{audit.key_name()} of {_place()} at {audit.head()}"
 
 
 def record_end(site: Site, ended: UUID, actor: Actor, action: str, outcome: audit.Outcome, **details: object) -> None:
@@ -50,13 +56,17 @@ def record_end(site: Site, ended: UUID, actor: Actor, action: str, outcome: audi
 
 def read(settings: Settings) -> Anchored:
     """The heads in the journals of all environments."""
+    own, place = audit.key_name(), _place()
     heads: list[Head] = []
     unread: dict[str, str] = {}
     for name in (*settings.environments, SANDBOX):
         try:
             connected = connect(settings, name)
             try:
-                heads += [_head(one) for one in witness.noted(connected.database, _beginning())]
+                for noted in witness.noted(connected.database, BEGINNING):
+                    found = _NOTED.fullmatch(noted)
+                    if found and (found["key"] == own or found["place"] == place):
+                        heads.append(_head(found["head"]))
             finally:
                 connected.database.close()
         except Ms5opsError as error:
@@ -64,9 +74,8 @@ def read(settings: Settings) -> Anchored:
     return Anchored(tuple(dict.fromkeys(heads)), unread)
 
 
-def _beginning() -> str:
-    """Which log: several consoles may change one database, each with a log of its own."""
-    return f"Audit log of {socket.gethostname()}:{paths.state_folder().resolve()} at "
+def _place() -> str:
+    return f"{socket.gethostname()}:{paths.state_folder().resolve()}"
 
 
 def _head(text: str) -> Head:

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -190,6 +191,14 @@ def is_witnessed(service: Service, old_log: dict[str, bytes]) -> None:
     heads = anchors.read(service.settings).heads
     assert len(heads) >= 6  # when it began, paused, went on, ended, was to be taken back, and was
     assert audit.verify(kept=heads).intact
+    with pytest.MonkeyPatch.context() as elsewhere:
+        elsewhere.setattr(socket, "gethostname", lambda: "a container made anew")
+        assert anchors.read(service.settings).heads == heads
+        key = paths.state_folder() / "audit.key"
+        key.rename(key.with_suffix(".away"))
+        assert anchors.read(service.settings).heads == (), "another host with another log"
+    assert anchors.read(service.settings).heads == heads, "the same place, from which the key is gone"
+    key.with_suffix(".away").rename(key)
     for name in LOG:
         (paths.state_folder() / name).unlink(missing_ok=True)
     for name, content in old_log.items():

@@ -69,7 +69,7 @@ def _text(last: float, now: float, change: float | None, direction: Direction) -
         return "as last month"
     if direction == "not sure":
         return "no sure change" if change is None else f"no sure change ({change_text(change)})"
-    # From nearly nothing, or through zero, a change says little in per cent.
-    if change is None or abs(change) > 10 or last * now < 0:
+    # From nearly nothing, to nearly nothing, or through zero, a change says little in per cent.
+    if change is None or not -0.99 <= change <= 10:
         return f"{direction} than last month"
     return f"{direction} than last month ({change_text(change)})"

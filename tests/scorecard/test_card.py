@@ -95,6 +95,7 @@ def at(month: int, day: int = 1) -> datetime:
         ([(at(9), 100.0), (at(10), 50.0)], True, "worse", "worse than last month (-50 %)"),
         ([(at(9), 100.0), (at(10), 103.0)], False, "as before", "as last month"),
         ([(at(9), 0.0), (at(10), 2.0)], False, "worse", "worse than last month"),
+        ([(at(9), 17.0), (at(10), 0.001)], False, "better", "better than last month"),
         ([(at(9), 5.0), (at(10), -2.0)], False, "better", "better than last month"),
         ([(at(8), 100.0), (at(10), 50.0)], False, None, "no value of the month before"),
     ],

@@ -55,9 +55,10 @@ def segment_cardinality(policy: PolicySet, measured: Measured) -> Iterator[LintF
             continue
         reason = (
             f"A chunk of {interval_sql(table.chunk_interval)} holds {_rows_text(rows)} rows per value of "
-            f"{', '.join(table.segment_by) or 'nothing'} (distinct values: {count_text(found.segments.value)}; "
-            f"{basis(found.rows_per_day, found.segments)}): each value is compressed by itself, and so few rows shrink "
-            f"badly. Over {ROWS_PER_SEGMENT} are wanted: "
+            f"{', '.join(table.segment_by) or 'nothing'} (distinct values: {count_text(found.segments.value)}, "
+            f"{basis(found.segments)}; rows a day: {count_text(found.rows_per_day.value)}, "
+            f"{basis(found.rows_per_day)}): each value is compressed by itself, and so few rows shrink badly. "
+            f"Over {ROWS_PER_SEGMENT} are wanted: "
             f"{'segment by fewer columns, or ' if len(table.segment_by) > 1 else ''}take longer chunks."
         )
         yield LintFinding(
@@ -88,11 +89,11 @@ def chunk_interval_for_rate(policy: PolicySet, measured: Measured) -> Iterator[L
             if better is not None
             else "No chunk of up to a year reaches that at this rate: segment by fewer columns."
         )
-        figures = basis(found.rows_per_day, found.segments)
         reason = (
-            f"At {count_text(found.rows_per_day.value)} rows a day ({figures}), chunks of "
-            f"{interval_sql(table.chunk_interval)} hold {_rows_text(rows)} rows per segment, and "
-            f"{ROWS_PER_SEGMENT} are wanted. {advice}"
+            f"At {count_text(found.rows_per_day.value)} rows a day ({basis(found.rows_per_day)}) and "
+            f"{count_text(found.segments.value)} {'segment' if found.segments.value == 1 else 'segments'} "
+            f"({basis(found.segments)}), chunks of {interval_sql(table.chunk_interval)} hold {_rows_text(rows)} rows "
+            f"per segment, and {ROWS_PER_SEGMENT} are wanted. {advice}"
         )
         yield LintFinding(rule, "warning", table.name, reason, _MEASURED_RATIOS, key)
 

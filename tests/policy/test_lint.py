@@ -104,7 +104,7 @@ BAD = [
     ),
     Example(
         sizes.segment_cardinality, "warning", measured=rate(333_000, 600),
-        subject="metric_hist", says="holds 23 rows per value of metric_def_id (distinct values: 600; measured)",
+        subject="metric_hist", says="(distinct values: 600, measured; rows a day: 333,000, measured)",
         key="tables.metric_hist.segment_by",
     ),
     Example(
@@ -122,6 +122,12 @@ BAD = [
     Example(
         sizes.chunk_interval_for_rate, "warning", measured=rate(333_000, 600),
         subject="metric_hist", says="Chunks of 6 hours would hold 139.", key="tables.metric_hist.chunk_interval",
+    ),
+    Example(
+        sizes.chunk_interval_for_rate, "warning",
+        measured=Measured(tables={"metric_hist": MeasuredTable(rows_per_day=9_518)}), subject="metric_hist",
+        says="At 9,518 rows a day (measured) and 1,000 segments (expected, not measured), chunks of 1 hour hold 0.4",
+        key="tables.metric_hist.chunk_interval",
     ),
     Example(
         sizes.chunk_interval_for_rate, "warning", measured=rate(1, 600),

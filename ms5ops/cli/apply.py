@@ -93,7 +93,7 @@ def apply(
         _answer(as_json, {"status": "nothing to do", "advice": [one.key for one in plan.advice]}, "Nothing to do.")
         return
     rollout.show_plan(plan)
-    before = prechecks(site.connected, site.policy, plan.operations)
+    before = prechecks(site.connected, site.policy, plan.operations, outside_window)
     _show_checks(narration, before)
     refuse_blocking(before, outside_window)
     _refuse_unapproved(desk, kept, outside_window)

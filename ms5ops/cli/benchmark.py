@@ -187,12 +187,13 @@ def _bar() -> Iterator[Callable[[Progress], None]]:
         task = bar.add_task("Benchmarks", total=None, left="")
 
         def show(progress: Progress) -> None:
+            seconds = round(progress.remaining_seconds)
             bar.update(
                 task,
                 description=benchmark_title(progress.label),
                 completed=progress.done_seconds,
                 total=progress.total_seconds,
-                left=f"about {duration_text(round(progress.remaining_seconds))} left",
+                left=f"about {duration_text(seconds)} left" if seconds else "",
             )
 
         yield show

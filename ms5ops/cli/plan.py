@@ -135,7 +135,7 @@ def _show(console: Console, name: str, origin: str, made: Plan) -> None:
     if destroying:
         console.print("\n[bold red]Destroys data[/]")
         for one in destroying:
-            console.print(f"  {escape(one.target)}: {escape(one.destroys or '')}")
+            console.print(f"  {escape(one.destroys or '')}")
     if made.advice:
         console.print("\n[bold]For the administrator[/] (not executed)")
         for one in made.advice:

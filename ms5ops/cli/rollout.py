@@ -161,7 +161,9 @@ def show_plan(plan: Plan) -> None:
         )  # fmt: skip
     narration.print(table)
     for one in plan.advice:
-        narration.print(f"[blue]For the administrator:[/] {escape(one.title)} ({escape(one.desired)})")
+        narration.print(
+            f"[blue]For the administrator:[/] {escape(one.target)}: {escape(one.actual)} -> {escape(one.desired)}"
+        )
 
 
 def show_way(way: Way) -> None:
@@ -177,8 +179,12 @@ def show_way(way: Way) -> None:
     for line in way.changed:
         narration.print(f"[yellow]Changed by hand since:[/] {escape(line)}")
     if way.needed_bytes:
-        free = bytes_text(way.free_bytes) if way.free_bytes is not None else "an amount that cannot be seen from here"
-        narration.print(f"Decompressing needs {bytes_text(way.needed_bytes)} of disk; free: {free}.")
+        free = (
+            f"{bytes_text(way.free_bytes)} are free"
+            if way.free_bytes is not None
+            else "how much is free cannot be seen from here"
+        )
+        narration.print(f"Decompressing needs {bytes_text(way.needed_bytes)} of disk; {free}.")
 
 
 def show_outcome(outcome: Outcome, found: Conclusion) -> None:

@@ -84,7 +84,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     site = service.site(actor, run.order.environment, policy_sets.parse(text))
     options = run.order.options
     runs.stage(service.store, run.id, "checking the database")
-    before = prechecks(site.connected, site.policy, plan.operations)
+    before = prechecks(site.connected, site.policy, plan.operations, options.outside_window)
     runs.keep_checks(service.store, run.id, {"before": [one.to_json() for one in before]})
     refuse_blocking(before, options.outside_window)
     service.refuse_closed(actor, "apply", site.connected, service.asked(kept), options.outside_window)

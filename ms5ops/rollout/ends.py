@@ -1,6 +1,7 @@
 """How a run ends: done, paused, given up, failed, or with its connection lost; each written to the journal."""
 
 from dataclasses import dataclass
+from itertools import dropwhile
 from uuid import UUID
 
 from ms5ops.database import Database, Session
@@ -10,13 +11,16 @@ from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.journal import Direction, OperationRow, Status
 from ms5ops.rollout.running import Paused, Run
 
+ROLLING_BACK = "Rolling back"
+"""With this the journal's event begins that a way back begins with."""
+
 
 @dataclass(frozen=True)
 class Outcome:
     """How a run ended. Keys in the plan's order, no advice: ``done`` (or undone), ``left``, the one that ``failed``.
 
     ``reason`` says why it stopped before the end. ``advice`` are keys of unmet advice, ``warnings`` what the journal
-    noted as such.
+    noted as such; of a way back, since it was first begun: what applying warned of is gone with what it brought.
     """
 
     deployment: UUID
@@ -52,6 +56,9 @@ def outcome(session: Session, deployment: UUID, direction: Direction = "apply", 
     finished = ("undone",) if direction == "rollback" else ("done", "skipped")
     skipped = () if direction == "apply" else ("pending", "skipped")
     counted = [row for row in rows if row.status not in skipped and not row.operation.advice]
+    events = iter(journal.events(session, deployment))
+    if direction == "rollback":
+        events = dropwhile(lambda one: not one.message.startswith(ROLLING_BACK), events)
     return Outcome(
         deployment=deployment,
         number=found.number,
@@ -62,7 +69,7 @@ def outcome(session: Session, deployment: UUID, direction: Direction = "apply", 
         failed=next((row.operation.key for row in rows if row.status == "failed" or row.error), None),
         reason=reason,
         advice=tuple(row.operation.key for row in rows if row.progress.get("satisfied") is False),
-        warnings=tuple(one.message for one in journal.events(session, deployment) if one.level == "warning"),
+        warnings=tuple(one.message for one in events if one.level == "warning"),
     )
 
 

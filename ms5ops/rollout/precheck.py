@@ -49,10 +49,13 @@ def window_of(connected: Connected) -> Callable[[datetime], bool] | None:
     return MaintenanceWindow.model_validate(connected.maintenance_window).contains
 
 
-def prechecks(connected: Connected, policy: PolicySet, operations: Sequence[Operation] = ()) -> tuple[Check, ...]:
+def prechecks(
+    connected: Connected, policy: PolicySet, operations: Sequence[Operation] = (), outside_window: str | None = None
+) -> tuple[Check, ...]:
     """Every check of the list, in its order; ``operations`` are those of the plan, for the disk they need.
 
-    Never raises what the server says: such a check could not be made.
+    ``outside_window`` is the reason to work outside the maintenance window, where there is one: a closed window stays
+    a failed check, and the reason stands beside it. Never raises what the server says: such a check could not be made.
     """
     try:
         server = probe_server(connected.database, connected.schema)
@@ -74,7 +77,7 @@ def prechecks(connected: Connected, policy: PolicySet, operations: Sequence[Oper
         "activity": lambda: _activity(server),
         "bloat": lambda: _bloat(server),
         "workers": lambda: _workers(server),
-        "window": lambda: _window(server, connected),
+        "window": lambda: _window(server, connected, outside_window),
         "backup": lambda: _backup(server, connected),
     }
     return tuple(asked(name, *_NAMES[name], question) for name, question in questions.items())
@@ -218,13 +221,15 @@ def _workers(server: Server) -> Check:
     )
 
 
-def _window(server: Server, connected: Connected) -> Check:
+def _window(server: Server, connected: Connected, outside_window: str | None) -> Check:
     window = window_of(connected)
     return _check(
         "window",
         f"{instant_text(server.read_at)} by the server's clock, window {connected.maintenance_window}",
         window is None or window(server.read_at),
-        advice="Wait for it, or give a reason with --outside-window.",
+        advice=f"Gone on with outside it, for this reason: {outside_window}."
+        if outside_window
+        else "Wait for it, or give a reason with --outside-window.",
     )
 
 

@@ -112,6 +112,9 @@ def test_a_closed_window_fails_its_check(sandboxes: Sandboxes) -> None:
     checks = {one.name: one for one in prechecks(closed, load_policy())}
     assert checks["window"].verdict == "failed"
     assert "--outside-window" in checks["window"].advice
+    reasoned = {one.name: one for one in prechecks(closed, load_policy(), outside_window="leak in hall 2")}
+    assert reasoned["window"].verdict == "failed"
+    assert "leak in hall 2" in reasoned["window"].advice
 
 
 def test_postchecks_of_an_optimised_and_of_a_legacy_database(sandboxes: Sandboxes) -> None:

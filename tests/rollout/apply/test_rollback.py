@@ -35,13 +35,16 @@ pytestmark = pytest.mark.xdist_group("applying")
 
 def test_a_rollback_restores_what_was_there(probe: Database) -> None:
     before = catalogue(probe)
-    apply(probe, WHOLE, conditions(), server_versions=VERSIONS)
+    applied = apply(probe, WHOLE, conditions(), server_versions=VERSIONS).deployment
+    with probe.session() as session, session.transaction():
+        journal.Journal(session, applied, conditions().who).event("Compresses badly.", "warning")
     way = find_way(probe, journal.deployment(probe), conditions())
     assert [row.operation.key for row in way.undone] == [one.key for one in reversed(WHOLE.operations)]
     assert way.needed_bytes > 0
     assert (journal.deployment(probe).seconds or 0) > 0
     outcome = rollback(probe, journal.deployment(probe), conditions())
     assert (outcome.status, outcome.left) == ("rolled back", ())
+    assert outcome.warnings == (), "what applying warned of is gone"
     assert journal.deployment(probe).seconds is None, "its end is that of the way back"
     assert catalogue(probe) == before
     with pytest.raises(RolloutError, match="left to take back"):

@@ -101,6 +101,8 @@ async def sign_in(request: Request) -> Response:
         begun = await _begin(name, _place(request))
         async with _GATE.turn(begun.lane):
             done = await asyncio.to_thread(signin.finish_try, begun, sent.get("password", ""))
+        for former in (SESSION, SECURE_SESSION):  # the browser forgets them: nobody could end them any more
+            await asyncio.to_thread(signin.sign_out, request.cookies.get(former))
     except Ms5opsError as error:
         return await _sign_in_form(next_path, error, name)
     leads_to = address("password", next_path) if done.account.must_change else next_path

@@ -77,6 +77,22 @@ def test_signing_in_and_out(kept: Store) -> None:
     assert signin.actor(token) is None
 
 
+def test_a_new_sign_in_ends_the_former_session_of_this_browser_and_a_wrong_one_does_not(kept: Store) -> None:
+    with_account("alice", "operator")
+    browser, other = client(), client()
+    for one in (browser, other):
+        one.post("/access/sign-in", data=SIGN_IN, headers=FROM_HERE)
+    former = browser.cookies[SESSION]
+    browser.post("/access/sign-in", data=SIGN_IN | {"password": "wrong"}, headers=FROM_HERE)
+    assert signin.actor(former)
+    browser.post("/access/sign-in", data=SIGN_IN, headers=FROM_HERE)
+    assert browser.cookies[SESSION] != former
+    assert signin.actor(former) is None
+    assert signin.actor(browser.cookies[SESSION])
+    assert signin.actor(other.cookies[SESSION])
+    assert [one.action for one in audit.entries(limit=2)] == ["sign out", "sign in"]
+
+
 @pytest.mark.parametrize(
     ("base", "origin", "name", "is_secure"),
     [

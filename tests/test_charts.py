@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 
-from ms5ops.figures.charts import DAY_MS, TIME_FORMATS, base_figure, byte_labels, bytes_axis, time_axis
+from ms5ops.figures.charts import (
+    DAY_MS,
+    MINUS,
+    TIME_FORMATS,
+    base_figure,
+    byte_labels,
+    bytes_axis,
+    share_axis,
+    time_axis,
+)
 from ms5ops.units import bytes_text
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
@@ -49,6 +58,13 @@ def test_a_bytes_axis_goes_by_what_is_drawn_at_first() -> None:
     assert figure.layout.yaxis.title.text == "On disk"
     assert figure.layout.yaxis.labelalias["2MB"] == "2 MB"
     assert "5GB" not in figure.layout.yaxis.labelalias
+
+
+def test_shares_are_labelled_as_the_pages_write_them() -> None:
+    figure = share_axis(base_figure(), "Share saved", "x", dtick=0.25)
+    aliases = figure.layout.xaxis.labelalias
+    assert [aliases[text] for text in ("0%", "25%", "100%", f"{MINUS}20%")] == ["0 %", "25 %", "100 %", f"{MINUS}20 %"]
+    assert figure.layout.xaxis.dtick == 0.25
 
 
 def drawn(days: float, **changed: Any) -> Any:

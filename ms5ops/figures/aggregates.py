@@ -6,7 +6,7 @@ from html import escape
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels, time_axis
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, labels, share_axis, time_axis
 from ms5ops.units import duration_text, percent_text
 
 BAR_HEIGHT = 34
@@ -54,7 +54,7 @@ def freshness_figure(freshness: pd.DataFrame) -> go.Figure:
     )
     widest = min(max(1.15, float(freshness["share"].max()) * 1.1), MOST_SHARE * 1.02)
     figure.update_layout(hovermode="closest", showlegend=False, margin={"t": 30})
-    figure.update_xaxes(title="Share of the promised lag in use", tickformat=".0%", range=[0, widest])
+    share_axis(figure, "Share of the promised lag in use", "x", range=[0, widest])
     figure.update_yaxes(autorange="reversed", type="category", ticksuffix=" ")
     return figure
 
@@ -122,12 +122,15 @@ def lag_history_figure(lags: pd.DataFrame) -> go.Figure:
             y=part["share"],
             mode="lines+markers",
             marker={"size": 4},
-            customdata=[[duration_text(lag)] for lag in part["lag_s"]],
-            hovertemplate="%{y:.0%} (%{customdata[0]} behind)",
+            customdata=[
+                f"{percent_text(share)} ({duration_text(lag)} behind)"
+                for share, lag in zip(part["share"], part["lag_s"], strict=True)
+            ],
+            hovertemplate="%{customdata}",
         )
     figure.add_hline(y=1, line={"color": WARNING, "dash": "dash", "width": 2})
     time_axis(figure, "Time of the snapshot (UTC)")
-    return figure.update_yaxes(title="Share of the promised lag", tickformat=".0%")
+    return share_axis(figure, "Share of the promised lag")
 
 
 def _text(text: str) -> str:

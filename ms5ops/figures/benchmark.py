@@ -8,8 +8,8 @@ import plotly.graph_objects as go
 
 from ms5ops.benchmark.records import Unit
 from ms5ops.benchmark.run_summary import target_text, value_text
-from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, labels, time_axis
-from ms5ops.units import MISSING, count_text
+from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, labels, share_axis, time_axis
+from ms5ops.units import MISSING, count_text, percent_text
 
 COLOURS = {"met": GOOD, "not met": BAD, "no target": STORED}
 WORDS = {"met": "Target met", "not met": "Target not met", "no target": "No target"}
@@ -86,7 +86,7 @@ def distribution_figure(frame: pd.DataFrame, samples: pd.DataFrame) -> go.Figure
 
 def ecdf_figure(sides: Mapping[str, Sequence[float]], unit: Unit, target: float | None = None) -> go.Figure:
     """The share of samples that were at most so slow: a rising line per side, so that medians and tails are both
-    read off. ``target`` as an upright line."""
+    read off. ``target`` as an upright line, where it lies near enough."""
     figure = base_figure(HEIGHT)
     every: list[float] = []
     for (name, values), colour in zip(sides.items(), SIDES, strict=False):
@@ -99,16 +99,19 @@ def ecdf_figure(sides: Mapping[str, Sequence[float]], unit: Unit, target: float 
             name=labels([name])[0],
             line={"shape": "hv", "color": colour if len(sides) > 1 else STORED, "width": 2.5},
             marker={"size": 4},
-            customdata=[value_text(value, unit) for value in ordered],
-            hovertemplate="%{y:.0%} within %{customdata}",
+            customdata=[
+                f"{percent_text((place + 1) / len(ordered))} within {value_text(value, unit)}"
+                for place, value in enumerate(ordered)
+            ],
+            hovertemplate="%{customdata}",
         )
-    if target is not None:
+    if target is not None and every and target <= TARGET_SHOWN_BELOW * max(every):
         every.append(target)
         level_line(figure, "x", target, f"target {target_text(target, unit)}", TARGET, log=is_wide(every))
     figure.add_hline(y=0.95, line={"color": NEUTRAL, "dash": "dot", "width": 1}, annotation_text="95 of 100",
-                     annotation_position="bottom left")  # fmt: skip
+                     annotation_position="bottom right")  # fmt: skip
     figure.update_layout(hovermode="closest", showlegend=len(sides) > 1, legend={"traceorder": "normal"})
-    figure.update_yaxes(title="Share of samples", tickformat=".0%", range=[0, 1.03])
+    share_axis(figure, "Share of samples", range=[0, 1.03])
     return value_axis(figure, "x", unit, every)
 
 

@@ -27,13 +27,18 @@ HEIGHT = 320
 
 MINUS = "\u2212"
 """Plotly's minus sign."""
+SHARE_LABELS = {
+    f"{MINUS if per_cent < 0 else ''}{abs(per_cent)}%": f"{MINUS if per_cent < 0 else ''}{abs(per_cent)} %"
+    for per_cent in (*range(-300, 301, 10), *range(-95, 100, 5))
+}
+"""Plotly's labels of round shares (format ".0%"), and what people read instead."""
 DAY_MS = 86_400_000
 DAILY_FROM, DAILY_UNTIL = timedelta(days=2), timedelta(days=10)
 """Own choice: under two days the hours tell more, and over ten days a mark a day is too many on a tablet."""
 TIME_FORMATS: list[dict[str, Any]] = [
     {"dtickrange": [None, 1000], "value": "%H:%M:%S.%L"},
-    {"dtickrange": [1000, 60_000], "value": "%H:%M:%S\n%-d %b %Y"},
-    {"dtickrange": [60_000, DAY_MS - 1], "value": "%H:%M\n%-d %b %Y"},
+    {"dtickrange": [1000, 60_000], "value": "%H:%M:%S\n%-d %b"},
+    {"dtickrange": [60_000, DAY_MS - 1], "value": "%H:%M\n%-d %b"},
     {"dtickrange": [DAY_MS, 27 * DAY_MS], "value": "%-d %b\n%Y"},
     {"dtickrange": ["M1", "M6"], "value": "%b\n%Y"},
     {"dtickrange": ["M12", None], "value": "%Y"},
@@ -65,6 +70,13 @@ def bytes_axis(figure: go.Figure, title: str, axis: str = "y") -> go.Figure:
     update = figure.update_yaxes if axis == "y" else figure.update_xaxes
     update(title=title, tickformat="~s", ticksuffix="B", labelalias=byte_labels(_largest(figure, axis)))
     return figure
+
+
+def share_axis(figure: go.Figure, title: str, axis: str = "y", **more: Any) -> go.Figure:
+    """Label the ``axis`` ("x" or "y") of shares (1.0 is all of it) as the rest of a page does: 50 %. ``more`` goes to
+    the axis as it is."""
+    update = figure.update_yaxes if axis == "y" else figure.update_xaxes
+    return update(title=title, tickformat=".0%", labelalias=SHARE_LABELS, **more)
 
 
 def byte_labels(largest: float) -> dict[str, str]:

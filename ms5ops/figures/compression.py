@@ -5,7 +5,18 @@ import math
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, bytes_axis, labels, time_axis
+from ms5ops.figures.charts import (
+    BAD,
+    GOOD,
+    NEUTRAL,
+    STORED,
+    WARNING,
+    base_figure,
+    bytes_axis,
+    labels,
+    share_axis,
+    time_axis,
+)
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, SAVED_SHARE_WANTED
 from ms5ops.observe.savings import chunks_text, saved_text
 from ms5ops.units import bytes_text, count_text, percent_text, ratio_text
@@ -43,9 +54,7 @@ def saved_shares(savings: pd.DataFrame) -> go.Figure:
         showlegend=False,
     )
     _criterion(figure, "x")
-    return figure.update_xaxes(
-        title="Share saved", tickformat=".0%", range=_padded(frame["saved_share"]), rangemode="normal"
-    )
+    return share_axis(figure, "Share saved", "x", range=_padded(frame["saved_share"]), rangemode="normal")
 
 
 def before_and_after(savings: pd.DataFrame) -> go.Figure:
@@ -91,7 +100,7 @@ def shares_over_time(ratios: pd.DataFrame) -> go.Figure:
     )
     _criterion(figure, "y")
     low = min(0.0, float(ratios["saved_share"].min())) if len(ratios) else 0.0
-    figure.update_yaxes(title="Share saved", tickformat=".0%", range=[low * 1.1, 1.05], rangemode="normal")
+    share_axis(figure, "Share saved", range=[low * 1.1, 1.05], rangemode="normal")
     time_axis(figure, "Time that the chunk covers (UTC)")
     return figure
 
@@ -139,7 +148,7 @@ def chunk_states(totals: pd.DataFrame) -> go.Figure:
         )
     figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=True)
     figure.update_yaxes(categoryorder="array", categoryarray=labels(pd.Series(tables, dtype="str")))
-    return figure.update_xaxes(title="Share of the table's chunks", tickformat=".0%", range=[0, 1.02], dtick=0.25)
+    return share_axis(figure, "Share of the table's chunks", "x", range=[0, 1.02], dtick=0.25)
 
 
 def rows_per_segment(segments: pd.DataFrame) -> go.Figure:

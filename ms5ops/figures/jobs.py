@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, time_axis
+from ms5ops.figures.charts import BAD, GOOD, NEUTRAL, STORED, WARNING, base_figure, share_axis, time_axis
 from ms5ops.observe.jobs import OVERDUE_AFTER
 from ms5ops.observe.run_history import Outcome, Timeline
 from ms5ops.units import count_text, duration_text, percent_text
@@ -128,13 +128,16 @@ def success_figure(jobs: pd.DataFrame) -> go.Figure:
             text=[one if (rate >= 0.2) == (name == "Succeeded") else "" for one, rate in zip(text, rates, strict=True)],
             textposition="inside",
             insidetextanchor="start",
-            customdata=jobs[["job", "runs", "failures"]],
+            customdata=[
+                [job, percent_text(of_all, 1), count_text(runs), count_text(failures)]
+                for job, of_all, runs, failures in zip(jobs["job"], share, jobs["runs"], jobs["failures"], strict=True)
+            ],
             hovertemplate="<b>%{customdata[0]}</b><br>"
             + name.lower()
-            + ": %{x:.1%}<br>%{customdata[1]:,} runs, %{customdata[2]:,} failed<extra></extra>",
+            + ": %{customdata[1]}<br>%{customdata[2]} runs, %{customdata[3]} failed<extra></extra>",
         )
     figure.update_layout(barmode="stack", hovermode="closest")
-    figure.update_xaxes(title="Share of all runs since the job was made", tickformat=".0%", range=[0, 1.03], dtick=0.2)
+    share_axis(figure, "Share of all runs since the job was made", "x", range=[0, 1.03], dtick=0.2)
     figure.update_yaxes(autorange="reversed", type="category", **_ticks(jobs["job"]))
     return figure
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pandas as pd
 import pytest
 
-from ms5ops.ui.tables import Column, byte_step, csv_text, scaled
+from ms5ops.ui.tables import Column, byte_step, csv_text, scaled, time_step
 
 FRAME = pd.DataFrame(
     {
@@ -35,6 +35,25 @@ def test_a_column_of_bytes_has_one_unit() -> None:
 )
 def test_the_unit_fits_the_largest(values: list[float | None], unit: str) -> None:
     assert byte_step(pd.Series(values, dtype="Float64"))[1] == unit
+
+
+@pytest.mark.parametrize(
+    ("values", "unit", "first"),
+    [([1.5, 100], "s", 1.5), ([60, 130.0], "min", 1.0), ([1_800, 140_400], "h", 0.5), ([None], "s", None)],
+)
+def test_a_column_of_times_has_one_unit(values: list[float | None], unit: str, first: float | None) -> None:
+    frame = pd.DataFrame({"lag": pd.Series(values, dtype="Float64")})
+    column = Column("lag", "Behind", "seconds")
+    assert time_step(frame["lag"])[1] == unit
+    shown = scaled(frame, [column])["lag"]
+    assert shown.isna()[0] if first is None else shown[0] == first
+    assert csv_text(frame, [column]).splitlines()[0] == "Behind (s)"
+    assert csv_text(frame, [column]).splitlines()[-1] == ('""' if values[-1] is None else str(float(values[-1])))
+
+
+def test_counts_are_whole() -> None:
+    frame = pd.DataFrame({"rows": [824.729, None]})
+    assert scaled(frame, [Column("rows", "Rows per segment", "count")])["rows"][0] == 825
 
 
 def test_csv_holds_plain_numbers_under_headings_with_units() -> None:

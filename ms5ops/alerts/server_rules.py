@@ -16,6 +16,7 @@ from ms5ops.observe.forecast import reach
 from ms5ops.observe.growth import Outlook
 from ms5ops.observe.jobs import Job, common_failure, last_messages, overdue_by
 from ms5ops.observe.retention import TableRetention
+from ms5ops.observe.savings import saved_text
 from ms5ops.units import bytes_text, duration_text, interval_text, percent_text
 
 CRITICAL_FAILURES = 3
@@ -134,7 +135,7 @@ def ratio(compression: Sequence[TableCompression], rule: RatioRule) -> tuple[Can
             rule="ratio",
             subject=short(one.table),
             severity="warning",
-            sentence=f"Compression saves {percent_text(one.saved_share)} on {short(one.table)}, and the target is "
+            sentence=f"Compression saves {saved_text(one.saved_share)} on {short(one.table)}, and the target is "
             f"{percent_text(rule.least_saved)} ({poor_reason(one)}).",
             next_step="Look at its chunk length, segment-by and order-by (Compression).",
             page="compression",

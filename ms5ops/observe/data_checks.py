@@ -12,6 +12,7 @@ from ms5ops.observe.compression import (
 )
 from ms5ops.observe.finding import Finding, counted, short
 from ms5ops.observe.retention import TableRetention
+from ms5ops.observe.savings import saved_text
 from ms5ops.observe.tables import Table, expected_table, expected_tables
 from ms5ops.units import bytes_text, count_text, interval_text, percent_text, ratio_text
 
@@ -183,7 +184,7 @@ def _poor_finding(poor: Sequence[TableCompression]) -> list[Finding]:
             page="compression",
             evidence=tuple(
                 f"{short(one.table)}: "
-                + (f"saves {percent_text(one.saved_share)}" if (one.saved_share or 0) > 0 else "grows when compressed")
+                + (f"saves {saved_text(one.saved_share)}" if (one.saved_share or 0) > 0 else "grows when compressed")
                 + f" ({ratio_text(one.ratio)}), {poor_reason(one)}"
                 for one in poor
             ),

@@ -77,10 +77,10 @@ def table(entries: list[Entry]) -> None:
         {
             "When (UTC)": [entry.at for entry in shown],
             "Who": [entry.actor for entry in shown],
-            "As": [entry.role or MISSING for entry in shown],
             "What": [entry.action for entry in shown],
             "To": [entry.subject for entry in shown],
             "Outcome": [entry.outcome for entry in shown],
+            "As": [entry.role or MISSING for entry in shown],
             "Details": [details_text(entry) for entry in shown],
             "Entry": [entry.number for entry in shown],
         }

@@ -42,7 +42,6 @@ ALL = "All"
 P95 = "95 of 100 samples were at most so slow, or of rates at least so high (p95, linear quantile)"
 RESULT_COLUMNS = [
     Column("title", "Benchmark"),
-    Column("group", "Group"),
     Column("kept", "Target", about="Whether the p95 keeps the promise; of rates, whether the median does"),
     Column("median", "Median", about="Half of the samples were faster"),
     Column("p95", "p95", about=P95),
@@ -50,6 +49,7 @@ RESULT_COLUMNS = [
     Column(
         "target", "Promised", about="Phase 4's target of this group: the most a p95 may be, or the least a rate may"
     ),
+    Column("group", "Group"),
     Column("samples", "Samples", "count"),
     Column("rows", "Rows", "count", "Rows of one answer"),
     Column("outcome", "What went wrong"),
@@ -62,14 +62,14 @@ RESULT_COLUMNS = [
 ]
 DISTRIBUTION_COLUMNS = [
     Column("title", "Benchmark"),
-    Column("samples", "Samples", "count"),
+    Column("median", "Median (ms)", "number"),
+    Column("p95", "p95 (ms)", "number"),
+    Column("target", "Promised p95 (ms)", "number"),
+    Column("maximum", "Slowest (ms)", "number"),
     Column("p5", "p5 (ms)", "number"),
     Column("p25", "p25 (ms)", "number"),
-    Column("median", "Median (ms)", "number"),
     Column("p75", "p75 (ms)", "number"),
-    Column("p95", "p95 (ms)", "number"),
-    Column("maximum", "Slowest (ms)", "number"),
-    Column("target", "Promised p95 (ms)", "number"),
+    Column("samples", "Samples", "count"),
 ]
 PLAN_COLUMNS = [
     Column("title", "Benchmark"),
@@ -81,13 +81,13 @@ PLAN_COLUMNS = [
     Column("jit", "JIT"),
 ]
 SAMPLE_COLUMNS = [
-    Column("benchmark", "Name"),
     Column("ordinal", "Sample", "count"),
     Column("taken_at", "Taken at", "instant"),
     Column("value", "Value", "number", "In the benchmark's unit: for queries execute + fetch, in ms"),
     Column("execute_ms", "Execute (ms)", "number"),
     Column("fetch_ms", "Fetch (ms)", "number"),
     Column("client", "Client", "count"),
+    Column("benchmark", "Name"),
 ]
 MARKS_ABOUT = (
     "partial: stopped early. summary only: imported, without samples. quick: few samples. "

@@ -41,7 +41,7 @@ VERDICT_COLUMNS = [
     Column("benchmark", "Name"),
 ]
 NUMBER_COLUMNS = [
-    Column("benchmark", "Name"),
+    Column("title", "Benchmark"),
     Column("verdict", "Verdict", about=VERDICT_ABOUT),
     Column("before_value", "Median before", "number"),
     Column("after_value", "Median after", "number"),
@@ -50,20 +50,21 @@ NUMBER_COLUMNS = [
     Column("low", "Interval from", "number", INTERVAL_ABOUT),
     Column("high", "Interval to", "number", INTERVAL_ABOUT),
     Column("p", "p (corrected)", "number", "Mann and Whitney's test, corrected by Holm for the number of benchmarks"),
+    Column("benchmark", "Name"),
 ]
 PROMISE_COLUMNS = [
     Column("title", "What"),
-    Column("expected", "Expected before → after"),
-    Column("before", "Measured before"),
-    Column("after", "Measured after", about="Of a group of queries: the geometric mean of their medians"),
-    Column("expected_factor", "Expected", about="How many times better"),
+    Column("met", "Verdict"),
     Column(
         "factor",
         "Measured",
         about="How many times better. Of queries: the comparison's estimate, in which every run counts once, so that "
         "it need not be the quotient of the two medians",
     ),
-    Column("met", "Verdict"),
+    Column("expected_factor", "Expected", about="How many times better"),
+    Column("before", "Measured before"),
+    Column("after", "Measured after", about="Of a group of queries: the geometric mean of their medians"),
+    Column("expected", "Expected before → after"),
     Column("reason", "Why"),
 ]
 

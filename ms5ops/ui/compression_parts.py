@@ -418,7 +418,7 @@ def _pick(parts: Parts, key: str) -> Table | None:
 
 BEFORE = Column("before_bytes", "Before", "bytes", "Of the compressed chunks, before they were compressed")
 AFTER = Column("after_bytes", "After", "bytes", "Of the compressed chunks, right after they were compressed")
-SAVED = Column("saved_share", "Saved", "percent", "One minus after over before; negative where it takes more")
+SAVED = Column("saved_share", "Saved", "percent", "One minus after over before; negative where it takes more", 1)
 RATIO = Column("ratio", "Ratio", "ratio", "Before over after")
 TABLE = Column("table", "Table")
 
@@ -440,7 +440,7 @@ RATIOS = [
     RATIO,
     BEFORE,
     AFTER,
-    Column("worst_share", "Worst chunk", "percent", "The least saved share of a single chunk"),
+    Column("worst_share", "Worst chunk", "percent", "The least saved share of a single chunk", 1),
     Column("rows_per_batch", "Rows per batch", "count", "Rows packed into one compressed row, at most 1,000"),
 ]
 STATES = [

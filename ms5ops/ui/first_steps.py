@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from ms5ops.ui import identity
 from ms5ops.ui.links import page_link
 from ms5ops.ui.readings import Readings
 
@@ -36,7 +37,7 @@ def show(page: Readings) -> None:
         with st.grid(columns="auto", min_column_width=200, gap="small", key="first_steps"):
             for name, label in steps.items():
                 page_link(name, label)
+        sign_in = "To start something, sign in as admin with the password that the terminal showed at the first start. "
         st.caption(
-            "To start something, sign in as admin with the password that the terminal showed at the first start. "
-            "To read a server of your own: README.md, “Your own server”."
+            ("" if identity.is_signed_in() else sign_in) + "To read a server of your own: README.md, “Your own server”."
         )

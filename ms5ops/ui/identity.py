@@ -92,6 +92,14 @@ def may_read() -> bool:
         return False
 
 
+def is_signed_in() -> bool:
+    """Whether somebody is signed in who may do something; where that cannot be read, nobody is."""
+    try:
+        return actor() is not None
+    except Ms5opsError:
+        return False
+
+
 def show_identity() -> None:
     """The side bar's part: who is signed in and how to sign out, or how to sign in."""
     try:

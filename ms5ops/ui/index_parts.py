@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pandas as pd
 import streamlit as st
 
 from ms5ops import units
@@ -142,7 +143,7 @@ def _use(parts: Parts) -> None:
         "Size of indexes, by use",
         f"Summed over chunks, by table. {parts.counting.text}",
         figures.size_by_usage(usage),
-        usage[usage["indexes"] > 0],
+        _usage_in_words(usage[usage["indexes"] > 0]),
         USAGE,
         key="index_use",
         explain="Categories of v_index_usage: unused 0 scans, low under 100, moderate under 1,000, else high. One "
@@ -157,7 +158,7 @@ def _use(parts: Parts) -> None:
         width=420,
     )
     chosen = parts.reading.indexes if table == ALL else parts.reading.of(table)
-    show_table(review.index_frame(chosen, parts.schema), INDEXES, key="indexes")
+    show_table(_usage_in_words(review.index_frame(chosen, parts.schema)), INDEXES, key="indexes")
 
 
 def _unused(parts: Parts) -> None:
@@ -321,6 +322,11 @@ def _locks(parts: Parts) -> None:
 def _copy(sql: str | None) -> None:
     if sql:
         st.code(sql, language="sql", wrap_lines=True)
+
+
+def _usage_in_words(frame: pd.DataFrame) -> pd.DataFrame:
+    """``LOW USAGE`` as ``Low usage``: the categories of v_index_usage, without their capitals."""
+    return frame.assign(usage=frame["usage"].str.capitalize())
 
 
 TABLE = Column("table", "Table")

@@ -239,7 +239,8 @@ def details(page: Readings, jobs: Sequence[Job]) -> None:
 def _next_starts(page: Readings, jobs: Sequence[Job]) -> None:
     found = _summary(page, jobs)
     coming = upcoming(jobs, page.read_at, page.server.started_at)
-    left, right = st.columns([3, 2], gap="medium")
+    sides = st.grid(columns=2, min_column_width=360)
+    left, right = sides.container(), sides.container()
     with left:
         st.markdown("**What happens next**")
         if coming:

@@ -22,12 +22,12 @@ SPANS = {"the last snapshot": timedelta(0), "a day ago": timedelta(days=1), "a w
 
 TABLE_COLUMNS = [
     Column("table", "Table"),
-    Column("kind", "Kind", about="A plain table is not managed by TimescaleDB: no chunks, compression or retention"),
-    Column("rows", "Rows (about)", "count", "From the planner's statistics, not counted"),
     Column("size_bytes", "Size", "bytes", "With chunks, indexes and toast"),
     Column("uncompressed_bytes", "Uncompressed", "bytes", "What it would take had nothing been compressed"),
-    Column("chunks", "Chunks", "count"),
+    Column("rows", "Rows (about)", "count", "From the planner's statistics, not counted"),
     Column("compressed", "Compressed chunks", "percent"),
+    Column("chunks", "Chunks", "count"),
+    Column("kind", "Kind", about="A plain table is not managed by TimescaleDB: no chunks, compression or retention"),
 ]
 
 

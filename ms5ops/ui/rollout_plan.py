@@ -190,7 +190,8 @@ def _behind(one: Operation) -> None:
     with st.container(border=True):
         if one.destroys:
             st.markdown(f":red[:material/delete_forever: **Destroys data:**] {plain(one.destroys)}")
-        left, right = st.columns(2, gap="medium")
+        sides = st.grid(columns=2, min_column_width=360)
+        left, right = sides.container(), sides.container()
         with left:
             st.caption("What runs")
             steps = f"-- Piece by piece, with a commit after each: {one.steps.kind}\n" if one.steps else ""
@@ -219,7 +220,8 @@ def lint_findings(found: Material, policy: PolicySet | None = None) -> list[Lint
 def _objections(found: Material) -> None:
     findings = lint_findings(found)
     grave = [one for one in findings if one.severity != "info"]
-    left, right = st.columns(2, gap="medium")
+    sides = st.grid(columns=2, min_column_width=360)
+    left, right = sides.container(), sides.container()
     with left:
         label = f"Policy set: {len(grave)} warning{'' if len(grave) == 1 else 's'}" if grave else "Policy set: fine"
         behind = st.expander(label, icon=":material/rule:", on_change="rerun", key="lint_open")

@@ -14,6 +14,8 @@ Unit = Literal["text", "count", "number", "bytes", "ratio", "percent", "seconds"
 
 
 BYTE_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+TIME_STEPS = ((3600.0, "h", 2), (60.0, "min", 1))
+"""Seconds of a unit, its name, and the decimals that it is shown with."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +23,14 @@ class Column:
     """A column to show: its name in the frame, its heading, its unit, and what it means (the ``?`` of the heading).
 
     ``percent`` columns hold shares (1.0 is all of it), ``bytes`` bytes, ``seconds`` seconds, ``instant``
-    aware timestamps.
+    aware timestamps. ``decimals``: of shares, where a whole per cent would hide on which side of a target they lie.
     """
 
     name: str
     heading: str
     unit: Unit = "text"
     about: str | None = None
+    decimals: int = 0
 
 
 def show_table(
@@ -99,7 +102,8 @@ def csv_heading(column: Column) -> str:
 
 
 def scaled(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
-    """``frame`` as it is shown: bytes in the unit of the column's largest value, shares as per cent.
+    """``frame`` as it is shown: bytes and times in the unit of the column's largest value, shares as per cent, counts
+    whole.
 
     One unit for a column lets its numbers be compared at a glance, and they stay numbers, so that they sort.
     """
@@ -109,13 +113,27 @@ def scaled(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
             shown[column.name] = shown[column.name].astype("Float64") / byte_step(shown[column.name])[0]
         elif column.unit == "percent":
             shown[column.name] = shown[column.name].astype("Float64") * 100
+        elif column.unit == "seconds":
+            shown[column.name] = shown[column.name].astype("Float64") / time_step(shown[column.name])[0]
+        elif column.unit == "count":
+            shown[column.name] = shown[column.name].astype("Float64").round()
     return shown
 
 
 def byte_step(values: pd.Series) -> tuple[float, str]:
     """The factor and name of the unit that fits the largest of the values."""
-    largest = values.dropna().abs().max() if values.notna().any() else 0
+    largest = _largest(values)
     return next(((size, name) for size, name in BYTE_STEPS if largest >= size), (1, "bytes"))
+
+
+def time_step(values: pd.Series) -> tuple[float, str, int]:
+    """The seconds, name and decimals of the unit that fits the largest of the values: from two of it on."""
+    largest = _largest(values)
+    return next((step for step in TIME_STEPS if largest >= 2 * step[0]), (1.0, "s", 1))
+
+
+def _largest(values: pd.Series) -> float:
+    return float(values.dropna().abs().max()) if values.notna().any() else 0.0
 
 
 def _config(column: Column, values: pd.Series) -> Any:
@@ -128,7 +146,10 @@ def _config(column: Column, values: pd.Series) -> Any:
     if column.unit == "bytes":
         size, name = byte_step(values)
         return make.NumberColumn(format=f"%.{0 if size == 1 else 1}f {name}", **common)
-    formats = {"percent": "%.0f %%", "count": "localized", "number": "%.2f", "ratio": "%.1fx", "seconds": "%.1f s"}
+    if column.unit == "seconds":
+        _, name, decimals = time_step(values)
+        return make.NumberColumn(format=f"%.{decimals}f {name}", **common)
+    formats = {"percent": f"%.{column.decimals}f %%", "count": "localized", "number": "%.2f", "ratio": "%.1fx"}
     if column.unit in formats:
         return make.NumberColumn(format=formats[column.unit], **common)
     return make.TextColumn(**common)

@@ -138,9 +138,9 @@ def test_a_table_downloads_as_csv(page: Page, consoles: Consoles) -> None:
     with page.expect_download() as waiting:
         page.get_by_test_id("stDownloadButton").get_by_role("button").first.click()
     lines = Path(waiting.value.path()).read_text().splitlines()
-    assert lines[0].startswith("Table,Kind,Rows (about),Size (bytes)")
+    assert lines[0].startswith("Table,Size (bytes),Uncompressed (bytes),Rows (about)")
     assert len(lines) == 6
-    assert any(line.startswith("metric_hist,plain table,") for line in lines)
+    assert any(line.startswith("metric_hist,") and line.endswith(",plain table") for line in lines)
 
 
 def test_a_sandbox_that_is_down_is_said_in_a_sentence(page: Page, tmp_path: Path) -> None:

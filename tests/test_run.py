@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ms5ops import paths
+from ms5ops.cli.run import check_secrets
+from ms5ops.errors import Ms5opsError
 from tests.test_cli import call, variables_of
 
 NO_SERVER = {"DB_HOST": "127.0.0.1", "DB_PORT": "1"}
@@ -85,20 +87,21 @@ def test_a_certificate_without_its_key_is_refused(certificate: Path, tmp_path: P
     assert "open on" not in done.stderr
 
 
-def test_secrets_that_cannot_be_read_are_told_of_at_the_start(tmp_path: Path) -> None:
+def test_secrets_that_cannot_be_read_are_told_of_at_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / ".streamlit" / "secrets.toml"
     file.parent.mkdir()
-
-    def said() -> str:
-        done = call("run", folder=tmp_path, HOME=str(tmp_path), **NO_SERVER)
-        assert done.returncode == 2
-        assert "Traceback" not in done.stderr
-        return " ".join(done.stderr.split())
-
     file.write_text("[auth]\nclient_id = ")
-    assert f"{file} is not valid TOML" in said()
+    done = call("run", folder=tmp_path, HOME=str(tmp_path), **NO_SERVER)
+    assert done.returncode == 2
+    assert f"{file} is not valid TOML" in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    monkeypatch.setenv("HOME", str(tmp_path))
     file.write_bytes(b"name = '\xff'")
-    assert f"{file} cannot be read" in said()
+    with pytest.raises(Ms5opsError, match="cannot be read: it is not UTF-8"):
+        check_secrets()
     file.unlink()
     file.mkdir()
-    assert f"{file} cannot be read" in said()
+    with pytest.raises(Ms5opsError, match="cannot be read: Is a directory"):
+        check_secrets()
+    file.rmdir()
+    check_secrets()

@@ -64,7 +64,7 @@ def run(
         raise Ms5opsError(
             "A certificate is of use with its key only.", "Give both --certificate and --key, or neither."
         )
-    _check_secrets()
+    check_secrets()
     settings = load_settings()
     chosen = settings.chosen(environment)
     replayer = None
@@ -117,7 +117,7 @@ def run(
         raise Ms5opsError(f"The console ended with code {code}.", "The lines above say why; is the port taken?")
 
 
-def _check_secrets() -> None:
+def check_secrets() -> None:
     """Ms5opsError where one of Streamlit's files of secrets cannot be read: the console would open no page."""
     for folder in (Path(os.path.expanduser("~")), paths.PROJECT):  # as Streamlit looks for them, also without a home
         file = folder / ".streamlit" / "secrets.toml"

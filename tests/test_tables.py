@@ -24,17 +24,27 @@ COLUMNS = [
 
 def test_a_column_of_bytes_has_one_unit() -> None:
     shown = scaled(FRAME, COLUMNS)
-    assert byte_step(FRAME["size"]) == (1e6, "MB")
+    assert byte_step(FRAME["size"]) == (1e6, "MB", 2)
     assert list(shown["size"].dropna()) == [2.5, 0.1]
     assert list(shown["share"].dropna()) == [63.4, 100.0]
     assert list(FRAME["size"].dropna()) == [2_500_000, 100_000]
 
 
 @pytest.mark.parametrize(
-    ("values", "unit"), [([999], "bytes"), ([1_000], "kB"), ([-3e9, 1], "GB"), ([None], "bytes"), ([], "bytes")]
+    ("values", "unit", "decimals"),
+    [
+        ([999], "bytes", 0),
+        ([1_000], "kB", 2),
+        ([-30e9, 2e9], "GB", 1),
+        ([1.7e9, 17e6, 0], "MB", 1),
+        ([17e9, 4e6], "GB", 1),
+        ([2_000, 8], "kB", 2),
+        ([None], "bytes", 0),
+        ([], "bytes", 0),
+    ],
 )
-def test_the_unit_fits_the_largest(values: list[float | None], unit: str) -> None:
-    assert byte_step(pd.Series(values, dtype="Float64"))[1] == unit
+def test_the_unit_fits_the_largest_and_shows_the_smallest(values: list[float | None], unit: str, decimals: int) -> None:
+    assert byte_step(pd.Series(values, dtype="Float64"))[1:] == (unit, decimals)
 
 
 @pytest.mark.parametrize(

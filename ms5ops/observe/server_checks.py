@@ -13,7 +13,7 @@ from ms5ops.observe.jobs import Job, common_failure, job_state, last_messages, o
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.server import Server
 from ms5ops.observe.settings import Setting
-from ms5ops.units import bytes_text, interval_text
+from ms5ops.units import bytes_text, count_text, interval_text
 
 USAGE_COUNTED_LONG_ENOUGH = timedelta(days=7)
 """Own choice: an index is called unused only when a week's work did not need it."""
@@ -247,8 +247,9 @@ def lock_findings(budget: LockBudget) -> list[Finding]:
             remedy="Use longer chunks or fewer indexes, or raise max_locks_per_transaction (restart).",
             page="indexes",
             evidence=(
-                f"{widest.chunks} chunks x (1 + {widest.indexes} indexes) + compressed: {widest.locks} locks",
-                f"{budget.slots} slots",
+                f"{count_text(widest.chunks)} chunks x (1 + {widest.indexes} indexes) + compressed: "
+                f"{count_text(widest.locks)} locks",
+                f"{count_text(budget.slots)} slots",
             ),
             remedy_sql=f"ALTER SYSTEM SET max_locks_per_transaction = {_enough_locks(budget)};\n-- then restart the "
             "server",

@@ -9,7 +9,7 @@ import streamlit as st
 from ms5ops import units
 from ms5ops.access.roles import LEAST, may
 from ms5ops.alerts.actions import ACTION, LONGEST_REASON, Alerting
-from ms5ops.alerts.candidate import value_text
+from ms5ops.alerts.candidate import RULES, value_text
 from ms5ops.alerts.state import Alert
 from ms5ops.alerts.store import Evaluation, Mute, evaluations, is_muted, mutes, read_alerts
 from ms5ops.alerts.watching import evaluate
@@ -108,7 +108,13 @@ def verdict(found: Board) -> None:
         )
     elif not found.loud:
         rest = f" {counted(len(found.quiet), 'is', 'are')} accepted or muted." if found.quiet else ""
-        st.success(f"**No alert is open.**{rest}", icon=ICONS["ok"])
+        left = len(found.last.not_judged)
+        if left > len(RULES) / 2:  # silence is no praise where most of it could not speak
+            st.info(
+                f"**No alert is open, but {left} of {len(RULES)} rules were not judged.**{rest}", icon=ICONS["info"]
+            )
+        else:
+            st.success(f"**No alert is open.**{rest}", icon=ICONS["ok"])
     else:
         critical = sum(one.severity == "critical" for one in found.loud)
         parts = [

@@ -14,6 +14,8 @@ Unit = Literal["text", "count", "number", "bytes", "ratio", "percent", "seconds"
 
 
 BYTE_STEPS = ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
+LEAST_SHOWN, LEGIBLE = 0.05, 10_000
+"""Own choice: of a column's unit, less than a twentieth reads as nothing, and ten thousand has digits to count."""
 TIME_STEPS = ((3600.0, "h", 2), (60.0, "min", 1))
 """Seconds of a unit, its name, and the decimals that it is shown with."""
 
@@ -120,10 +122,16 @@ def scaled(frame: pd.DataFrame, columns: Sequence[Column]) -> pd.DataFrame:
     return shown
 
 
-def byte_step(values: pd.Series) -> tuple[float, str]:
-    """The factor and name of the unit that fits the largest of the values."""
-    largest = _largest(values)
-    return next(((size, name) for size, name in BYTE_STEPS if largest >= size), (1, "bytes"))
+def byte_step(values: pd.Series) -> tuple[float, str, int]:
+    """The factor, name and decimals of the unit that fits the largest of the values, or the one below where the
+    smallest would read as nothing and the largest is still legible in it."""
+    largest, smallest = _largest(values), _largest(values, smallest=True)
+    steps = [*BYTE_STEPS, (1, "bytes")]
+    place = next((place for place, (size, _) in enumerate(steps) if largest >= size), len(steps) - 1)
+    if place + 2 < len(steps) and smallest < LEAST_SHOWN * steps[place][0] and largest < LEGIBLE * steps[place + 1][0]:
+        place += 1
+    size, name = steps[place]
+    return size, name, 0 if size == 1 else 2 if largest < 10 * size else 1
 
 
 def time_step(values: pd.Series) -> tuple[float, str, int]:
@@ -132,8 +140,11 @@ def time_step(values: pd.Series) -> tuple[float, str, int]:
     return next((step for step in TIME_STEPS if largest >= 2 * step[0]), (1.0, "s", 1))
 
 
-def _largest(values: pd.Series) -> float:
-    return float(values.dropna().abs().max()) if values.notna().any() else 0.0
+def _largest(values: pd.Series, *, smallest: bool = False) -> float:
+    """The largest (or smallest) size of the values that are there and not zero; 0 without any."""
+    sizes = values.dropna().abs()
+    sizes = sizes[sizes > 0]
+    return 0.0 if sizes.empty else float(sizes.min() if smallest else sizes.max())
 
 
 def _config(column: Column, values: pd.Series) -> Any:
@@ -144,8 +155,8 @@ def _config(column: Column, values: pd.Series) -> Any:
     if column.unit == "yes/no":
         return make.CheckboxColumn(**common)
     if column.unit == "bytes":
-        size, name = byte_step(values)
-        return make.NumberColumn(format=f"%.{0 if size == 1 else 1}f {name}", **common)
+        _, name, decimals = byte_step(values)
+        return make.NumberColumn(format=f"%.{decimals}f {name}", **common)
     if column.unit == "seconds":
         _, name, decimals = time_step(values)
         return make.NumberColumn(format=f"%.{decimals}f {name}", **common)

@@ -12,7 +12,10 @@ from ms5ops.access.roles import Actor
 from ms5ops.access.store import Store
 from ms5ops.alert_settings import Alerts
 from ms5ops.alerts.actions import Alerting
-from ms5ops.alerts.store import read_alerts
+from ms5ops.alerts.candidate import RULES
+from ms5ops.alerts.judging import Judgement
+from ms5ops.alerts.store import Evaluation, read_alerts
+from ms5ops.alerts.watching import keep
 from ms5ops.ui import alert_parts, alert_tabs
 from tests.alerts.conftest import Clock, People, Receiver
 from tests.alerts.test_state import LATE, Plant
@@ -100,6 +103,15 @@ def test_an_old_evaluation_is_no_word_on_now(opened: Open, plant: Plant, clock: 
     page = opened(None)
     assert not page.success
     assert "Nothing has been evaluated for 1 h 1 min" in page.warning[0].value
+
+
+def test_silence_is_no_praise_where_most_rules_were_not_judged(opened: Open, plant: Plant) -> None:
+    reasons: dict[str, str] = dict.fromkeys(RULES[:6], "Nothing to judge yet: there is nothing.")
+    done = Evaluation("plant", "measured", plant.clock.now, 1, len(RULES) - 6, reasons, {})
+    keep(plant.store, Judgement((), frozenset(RULES), {}), done, plant.settings)
+    page = opened(None)
+    assert not page.success
+    assert f"No alert is open, but 6 of {len(RULES)} rules were not judged" in page.info[0].value
 
 
 def test_a_mute_of_the_environment_is_shown_and_ended(opened: Open, plant: Plant, people: People, clock: Clock) -> None:

@@ -34,7 +34,7 @@ class Material:
 
     ``outlook``: of all tables, over the rule's days. ``newest_snapshot``: value None where none was ever stored.
     ``transactions``: rows of the history's query of that name, of this origin. ``drift``: value None where nothing was
-    verified; ``is_changing``: a run changes the database now, so that differences are no drift.
+    verified; an error also while the database is being changed, when differences are no drift.
     """
 
     now: datetime
@@ -45,7 +45,6 @@ class Material:
     transactions: Reading[pd.DataFrame]
     benchmarks: Reading[Benchmarks]
     drift: Reading[Drift | None]
-    is_changing: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,9 +119,10 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
 
     def jobs() -> tuple[Candidate, ...]:
         found, runs = read("jobs"), read("job_runs")
-        if all(job.kind == "system" for job in found):
+        made = server_rules.jobs(found, runs, now, here.server.started_at if here else None, settings.jobs)
+        if not made and all(job.kind == "system" for job in found):
             raise NothingToJudge("there are no jobs but TimescaleDB's own.")
-        return server_rules.jobs(found, runs, now, here.server.started_at if here else None, settings.jobs)
+        return made
 
     def lag() -> tuple[Candidate, ...]:
         if not (found := read("aggregates")):
@@ -131,15 +131,17 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
 
     def retention() -> tuple[Candidate, ...]:
         policies, aggregates = read("retention"), read("aggregates")
-        if not aggregates and all(one.job_id is None for one in policies):
+        made = server_rules.retention(policies, aggregates, settings.retention)
+        if not made and not aggregates and all(one.job_id is None for one in policies):
             raise NothingToJudge("no table has a retention policy.")
-        return server_rules.retention(policies, aggregates, settings.retention)
+        return made
 
     def backlog() -> tuple[Candidate, ...]:
         found = read("compression")
-        if all(one.job_id is None for one in found):
+        made = server_rules.backlog(found, settings.backlog)
+        if not made and all(one.job_id is None for one in found):
             raise NothingToJudge("no table has a compression policy.")
-        return server_rules.backlog(found, settings.backlog)
+        return made
 
     def ratio() -> tuple[Candidate, ...]:
         found = read("compression")
@@ -167,8 +169,6 @@ def _rules(material: Material, settings: Alerts) -> list[tuple[RuleName, Rule, C
         return (*(rising or ()), *failed)
 
     def drift() -> tuple[Candidate, ...]:
-        if material.is_changing:
-            raise NotJudged("The database is being changed now.")
         found = _value(material.drift)
         if found is None and here is None:  # nothing was verified, nor could it be compared
             raise NotJudged("The server could not be read.")

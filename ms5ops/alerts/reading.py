@@ -55,7 +55,10 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
     def kept_state() -> drift.Drift | None:
         if drift.verified_number(service.store, source) is None:
             return None
-        return service.drift(connected, source)
+        found = service.drift(connected, source)
+        if found is None:
+            raise Ms5opsError("The database is being changed at this moment.", "Drift is told once that has ended.")
+        return found
 
     return Material(
         now=now,
@@ -66,7 +69,6 @@ def _read(service: Service, connected: Connected, history: History) -> Material:
         transactions=reading(lambda: _of_origin(history, "transaction_snapshots", source, connected.origin)),
         benchmarks=reading(lambda: _benchmarks(history, source, connected, reachable=overview is not None)),
         drift=reading(kept_state),
-        is_changing=unreachable is None and reading(lambda: service.is_changing(connected)).found(False),
     )
 
 

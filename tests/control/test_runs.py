@@ -19,6 +19,7 @@ import pytest
 from ms5ops import paths
 from ms5ops.access import accounts, audit
 from ms5ops.access.roles import Actor
+from ms5ops.alerts.reading import read_material
 from ms5ops.config import load_settings
 from ms5ops.control import anchors, progress, runs
 from ms5ops.control.plans import KeptPlan
@@ -27,6 +28,7 @@ from ms5ops.control.service import Service
 from ms5ops.control.store import ControlError, control_store, written
 from ms5ops.database import Database
 from ms5ops.environments import connect, source_id
+from ms5ops.history import History
 from ms5ops.rollout import journal, lease
 from ms5ops.rollout.journal import Who
 from ms5ops.rollout.limits import Limits
@@ -230,7 +232,13 @@ def drifts(service: Service) -> None:
     ):
         assert service.drift(connected, source_id(connected)) is None  # a command line at work, wherever it runs
         assert service.is_changing(connected)
+        told = read_material(service, "sandbox", History())[0].drift
+        assert told.error is not None
+        assert "is being changed" in told.error.happened
     assert not service.is_changing(connected)
+    found = read_material(service, "sandbox", History())[0].drift.value
+    assert found is not None
+    assert found.differences
     with_writing.execute("COMMENT ON TABLE factory_telemetry.metric_hist IS NULL")
     assert look() == ()
 

@@ -129,6 +129,7 @@ def test_a_closed_pool_opens_again(target: Target) -> None:
     database.close()
 
 
+@pytest.mark.native
 def test_a_connection_is_made_where_the_catalogue_is_locked(native: Target) -> None:
     holder, reader = Database(native, "write"), Database(native)
     with holder.session() as session, session.transaction():

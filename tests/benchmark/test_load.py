@@ -268,6 +268,7 @@ def test_job_delays_are_told_or_said_to_be_unknown(site: Site, state: str) -> No
         assert ("recorded" if state == "optimised" else "no policy jobs") in str(result.message)
 
 
+@pytest.mark.native
 def test_jobs_that_cannot_be_read_fail_alone(native: Target) -> None:
     holder = Database(native, "write")
     now, gathered = datetime.now(UTC), Gathered()

@@ -285,6 +285,7 @@ def test_a_timed_session_reads_with_the_servers_own_settings(database: Database)
     assert set(read_settings(database)) >= {"shared_buffers", "jit", "timescaledb.enable_chunk_append"}
 
 
+@pytest.mark.native
 def test_limits_and_jit_of_a_timed_session(native: Target) -> None:
     database = Database(native)
     assert database.row("SHOW jit")["jit"] == "off"

@@ -1,17 +1,16 @@
 """Servers that hold what readings stumble over (awkward.sql): an embedded engine, a database on each native one."""
 
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from ms5ops.database import Database, Target
+from ms5ops.database import Database
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.sandbox import process
 from ms5ops.sandbox.scripts import statements
 from tests.conftest import NATIVE, Sandboxes, native_targets
+from tests.native import native_database
 
 AWKWARD = Path(__file__).parent / "awkward.sql"
 
@@ -20,25 +19,6 @@ def load_awkward(database: Database) -> None:
     """Run awkward.sql, statement by statement: some cannot run inside a transaction."""
     for statement in statements(AWKWARD):
         database.execute(statement)
-
-
-@contextmanager
-def native_database(target: Target, *, extension: bool = True) -> Iterator[Target]:
-    """A fresh database on a native server, dropped afterwards."""
-    admin = Database(target, "write")
-    name = f"ms5ops_test_{secrets.token_hex(4)}"
-    version = admin.rows("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")[0]["extversion"]
-    admin.execute(f"CREATE DATABASE {name}")
-    there = Target(target.host, target.port, name, target.user, target.password, target.sslmode)
-    try:
-        if extension:
-            owner = Database(there, "write")
-            owner.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
-            owner.close()
-        yield there
-    finally:
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -66,7 +46,7 @@ def awkward_native(request: pytest.FixtureRequest) -> Iterator[Server]:
     """awkward.sql in a database of its own on each native server."""
     if request.param is None:
         pytest.skip(f"{NATIVE} names no TimescaleDB server")
-    with native_database(request.param) as target:
+    with native_database(request.param, edition="community") as target:
         writing = Database(target, "write")
         load_awkward(writing)
         writing.execute("CREATE SCHEMA extras")

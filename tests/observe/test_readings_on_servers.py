@@ -17,7 +17,7 @@ from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server, connect_server, probe_server
 from ms5ops.observe.tables import table_named
 from tests.conftest import Sandboxes
-from tests.observe.conftest import native_database
+from tests.native import native_database
 
 SCHEMA = "factory_telemetry"
 HOURLY = f"{SCHEMA}.metric_hist_1hour"

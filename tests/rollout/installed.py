@@ -11,7 +11,7 @@ import pytest
 
 from ms5ops import paths
 from ms5ops.database import Target
-from tests.observe.conftest import native_database
+from tests.native import Edition, native_database
 from tests.rollout.planning import Planned
 
 ROWS = """
@@ -36,9 +36,9 @@ ANALYZE;
 
 
 @contextmanager
-def installed(target: Target, kind: str, rows: str = ROWS) -> Iterator[Planned]:
+def installed(target: Target, kind: str, rows: str = ROWS, edition: Edition | None = None) -> Iterator[Planned]:
     """A database of its own on a server, in one of the states that installations are found in."""
-    with native_database(target) as there:
+    with native_database(target, edition=edition) as there:
         planned = Planned(there, embedded=False)
         for name in ("ms5_tables", f"ms5_{kind}", "ms5_foreign_keys"):
             planned.writing.execute((paths.SQL / f"schema/{name}.sql").read_text(encoding="utf-8"))

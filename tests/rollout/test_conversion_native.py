@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -23,6 +23,7 @@ from ms5ops.errors import RolloutError
 from ms5ops.queries import parse_version
 from ms5ops.rollout import conversion
 from ms5ops.rollout.conversion import ConversionRefused, Limits
+from tests.native import native_database
 from tests.rollout.legacy_tables import (
     convert,
     described,
@@ -58,15 +59,9 @@ work(lambda: Database(target, "write"), request["plan"], lambda share, text: Non
 @pytest.fixture
 def own(native: Target) -> Iterator[Target]:
     """A database of one's own on each native server, with the extension in that server's version."""
+    with native_database(native) as target:
+        yield target
     home = Database(native, "write")
-    name = f"conversion_{uuid4().hex[:8]}"
-    version = home.row("SELECT extversion AS v FROM pg_extension WHERE extname = 'timescaledb'")["v"]
-    home.execute(f"CREATE DATABASE {name}")
-    target = replace(native, database=name)
-    with closing(connected(target)) as connection, connection.cursor() as cursor:
-        cursor.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
-    yield target
-    home.execute(f"DROP DATABASE {name} WITH (FORCE)")
     unused = "SELECT FROM pg_roles r WHERE rolname = 'conversion_reader' AND NOT EXISTS"
     if home.rows(f"{unused} (SELECT FROM pg_shdepend WHERE refobjid = r.oid)"):
         home.execute("DROP ROLE conversion_reader")

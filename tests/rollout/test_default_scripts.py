@@ -17,7 +17,7 @@ from ms5ops.rollout.state import read_state
 from ms5ops.sandbox import fill
 from ms5ops.sandbox.scripts import parts
 from tests.conftest import Sandboxes
-from tests.observe.conftest import native_database
+from tests.native import native_database
 from tests.rollout.installed import ROWS, installed, psql
 from tests.rollout.planning import POLICY, SMALL, Planned, keys
 
@@ -106,7 +106,7 @@ def test_what_psql_runs_outside_a_transaction_is_not_in_one() -> None:
 @pytest.mark.native
 @pytest.mark.parametrize("rows", ["", ROWS], ids=["empty", "with rows"])
 def test_psql_reaches_the_policy_by_the_five_scripts(native: Target, rows: str) -> None:
-    with installed(native, "legacy", rows or "ANALYZE") as found:
+    with installed(native, "legacy", rows or "ANALYZE", "community") as found:
         found.sql(
             "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET effective_cache_size = %L', current_database(), '64MB');"
             " END $$"
@@ -133,7 +133,7 @@ def _run(found: Planned, file: Path) -> None:
 @pytest.mark.native
 def test_trimming_the_realtime_index_holds_no_lock_to_its_end(native: Target) -> None:
     """By run_job, while one chunk is in use: what was dropped before it is committed, and the rest goes on."""
-    with installed(native, "legacy") as found:
+    with installed(native, "legacy", edition="community") as found:
         for file in FILES.values():
             _run(found, FOLDER / file)
         held = "SELECT count(*) AS n FROM pg_indexes WHERE indexname LIKE '%_idx_metric_hist_realtime'"
@@ -156,7 +156,7 @@ def test_trimming_the_realtime_index_holds_no_lock_to_its_end(native: Target) ->
 
 @pytest.mark.native
 def test_a_fill_works_on_a_server_too(native: Target) -> None:
-    with native_database(native) as there:
+    with native_database(native, edition="community") as there:
         planned = Planned(there, embedded=False)
         fill.fill(planned.writing, "optimised", SMALL, lambda _progress: None)
         assert keys(planned.plan()) == []

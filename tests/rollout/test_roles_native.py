@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from pydantic import SecretStr
@@ -21,6 +20,7 @@ from ms5ops.database import Database, Target
 from ms5ops.errors import BackupError
 from ms5ops.rollout import backup
 from ms5ops.sandbox import fill
+from tests.native import native_database
 from tests.rollout.legacy_tables import described
 
 pytestmark = [pytest.mark.native, pytest.mark.timeout(900)]
@@ -79,22 +79,20 @@ class Plant:
         return found
 
 
-def edition(server: Database) -> str:
-    return "apache" if server.row("SHOW timescaledb.license")["timescaledb.license"] == "apache" else "community"
-
-
 @pytest.fixture(params=["community"])
 def plant(request: pytest.FixtureRequest, native: Target, tmp_path: Path) -> Iterator[Plant]:
+    with native_database(native, edition=request.param) as target:
+        admin = Database(target, "write")
+        yield _furnished(admin, target, tmp_path)
+        admin.close()
     home = Database(native, "write")
-    if edition(home) != request.param:
-        pytest.skip(f"{native.address} is not of the {request.param} edition")
-    version = home.row("SELECT extversion AS v FROM pg_extension WHERE extname = 'timescaledb'")["v"]
-    name = f"roles_{uuid4().hex[:8]}"
-    home.execute(f"CREATE DATABASE {name}")
-    target = replace(native, database=name)
-    admin = Database(target, "write")
-    admin.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
-    admin.close()
+    home.execute([f"DROP ROLE {target.database}_deploy", f"DROP ROLE {target.database}_read"])
+    home.close()
+
+
+def _furnished(admin: Database, target: Target, folder: Path) -> Plant:
+    """Plain tables with rows, the README's roles, and the file that names the server."""
+    name = target.database
     fill.fill(admin, "legacy", fill.Volume(rows=6_000, days=9), lambda _progress: None)
     for block in re.findall(r"```sql\n(.*?)```", README, re.DOTALL):
         mine = block.replace("ms5_", f"{name}_").replace("'...'", "'secret'")
@@ -102,8 +100,8 @@ def plant(request: pytest.FixtureRequest, native: Target, tmp_path: Path) -> Ite
     for older in re.findall(r"^-- for backups before TimescaleDB 2\.15: (.*)$", README, re.MULTILINE):
         if admin.row("SELECT to_regclass('_timescaledb_internal.job_errors') IS NOT NULL AS found")["found"]:
             admin.execute(older.replace("ms5_", f"{name}_"))
-    (tmp_path / "password").write_text("secret")
-    (tmp_path / "ms5ops.toml").write_text(
+    (folder / "password").write_text("secret")
+    (folder / "ms5ops.toml").write_text(
         f"""
         default_environment = "plant"
         [environments.plant]
@@ -112,15 +110,11 @@ def plant(request: pytest.FixtureRequest, native: Target, tmp_path: Path) -> Ite
         database = "{name}"
         sslmode = "disable"
         maintenance_window = "00:00-23:59"
-        read = {{ user = "{name}_read", password_file = "{tmp_path}/password" }}
-        deploy = {{ user = "{name}_deploy", password_file = "{tmp_path}/password" }}
+        read = {{ user = "{name}_read", password_file = "{folder}/password" }}
+        deploy = {{ user = "{name}_deploy", password_file = "{folder}/password" }}
         """
     )
-    yield Plant(admin, target, tmp_path)
-    admin.close()
-    home.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    home.execute([f"DROP ROLE {name}_deploy", f"DROP ROLE {name}_read"])
-    home.close()
+    return Plant(admin, target, folder)
 
 
 def test_the_readmes_two_roles_suffice_for_the_whole_way_there_and_back(plant: Plant) -> None:

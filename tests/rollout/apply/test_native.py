@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -18,6 +17,7 @@ from ms5ops.rollout.executor import apply, resume
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.rollback import rollback
 from ms5ops.rollout.running import Progress, Stop
+from tests.native import native_database
 from tests.rollout.apply.handmade import (
     ENABLE,
     POLICY,
@@ -42,20 +42,11 @@ pytestmark = [pytest.mark.native, pytest.mark.xdist_group("applying-native")]
 @pytest.fixture
 def server(native: Target) -> Iterator[Database]:
     """A database of our own on each server, with the small hypertable."""
-    admin = Database(native, "write")
-    version = admin.row("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")["extversion"]
-    name = f"ms5ops_apply_{uuid4().hex[:8]}"
-    admin.execute(f"CREATE DATABASE {name}")
-    database = Database(replace(native, database=name), "write")
-    try:
-        database.execute(f"CREATE EXTENSION timescaledb VERSION '{version}'")
-        database.close()
+    with native_database(native, edition="community") as there:
+        database = Database(there, "write")
         database.execute(RESET)
         yield database
-    finally:
         database.close()
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        admin.close()
 
 
 def on_server(**more: object):  # type: ignore[no-untyped-def]

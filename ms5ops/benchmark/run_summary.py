@@ -26,8 +26,10 @@ GROUP_TITLES = {
     "concurrency": "Many clients",
     "job latency": "Job starts",
     "load": "Double volume",
+    "query": "Other queries",
 }
-"""Groups of queries, and the other kinds of benchmark, in the order of pages and reports."""
+"""Groups of queries, and the other kinds of benchmark, in the order of pages and reports. Queries of no group come
+from reports of the old benchmark, which names them as it likes."""
 
 ACRONYMS = {"oee": "OEE", "kpi": "KPI", "kpis": "KPIs"}
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -16,12 +17,14 @@ from ms5ops import paths
 from ms5ops.access import shell
 from ms5ops.access.roles import Actor
 from ms5ops.benchmark import background
+from ms5ops.benchmark.old_reports import read_report
 from ms5ops.benchmark.store import load_run, run_headers, store_run
 from ms5ops.database import Database
 from ms5ops.history import History
 from ms5ops.sandbox import fill
 from ms5ops.ui import benchmark_readings, measure_parts
 from tests.benchmark.example_runs import SURROUNDINGS, example_run
+from tests.benchmark.test_import import REPORT
 from tests.conftest import Sandboxes
 
 Open = Callable[..., AppTest]
@@ -171,6 +174,40 @@ def test_every_tab_of_a_comparison_opens(opened: Open, runs: list[str], tab: str
     else:
         assert "No change of level stands out over 3 runs in 3 months." in text
         assert list(page.dataframe[-1].value.columns)[2:] == ["2026-07", "2026-08", "2026-09"]
+
+
+@pytest.fixture
+def imported(opened: Open, stored: tuple[Path, list[str]]) -> None:
+    """A history with two reports of the old benchmark: summaries, whose queries are of no group."""
+    source = load_run(History(stored[0]), stored[1][0]).header.source
+    for month in (10, 11):
+        run = read_report(REPORT).run
+        header = replace(
+            run.header, run_id=str(UUID(int=month)), environment="sandbox", source=source,
+            started_at=datetime(2025, month, 3, tzinfo=UTC),
+        )  # fmt: skip
+        store_run(History(Path(os.environ["MS5OPS_HISTORY"])), replace(run, header=header))
+
+
+@pytest.mark.parametrize(
+    ("name", "tab"),
+    [
+        ("benchmarks", "Distributions"),
+        ("benchmarks", "All figures"),
+        ("benchmarks", "Circumstances"),
+        ("compare", "Before and after"),
+        ("compare", "Month by month"),
+    ],
+)
+def test_reports_of_the_old_benchmark_are_shown_on_every_tab(opened: Open, imported: None, name: str, tab: str) -> None:
+    parameter = {"benchmarks": "benchmark_tab", "compare": "compare_tab"}[name]
+    page = opened(name, **{parameter: tab})
+    text = words(page)
+    assert "summary" in text or page.dataframe
+    if tab in ("All figures", "Before and after", "Month by month"):
+        frame = page.dataframe[-1].value
+        assert set(frame["group"]) == {"Other queries"}
+        assert "Recent metrics" in set(frame["title"])
 
 
 def test_nobody_who_is_not_signed_in_may_measure(opened: Open) -> None:

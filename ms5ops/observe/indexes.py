@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from typing import Any, Literal
 
 from ms5ops.observe.server import Server
@@ -18,6 +19,8 @@ MODERATE_USAGE_BELOW = 1_000
 BLOAT_RATIO = 2.0
 BLOAT_LEAST_BYTES = 10_000_000
 """Real over expected size, and size, from which a B-tree is called bloated (own choice: REINDEX must be worth it)."""
+
+_PAGE_BYTES = 8192
 
 
 @dataclass(frozen=True)
@@ -136,20 +139,36 @@ def unused(indexes: Sequence[Index]) -> list[Index]:
     return sorted(found, key=lambda index: -index.size_bytes)
 
 
-def expected_index_bytes(entries: int, key_width_bytes: int) -> int:
-    """A B-tree's size at 90 % fill: per entry an 8-byte header, a 4-byte pointer and the key rounded up to 8 bytes.
+def expected_index_bytes(entries: int, key_width_bytes: int, trees: int = 1) -> int:
+    """The size of B-trees over which ``entries`` are spread evenly, in whole pages of 8 kB.
 
-    Source: PostgreSQL's index tuple and page layout (src/include/access/itup.h, storage/bufpage.h). Duplicate keys
-    take less (deduplication since 13), so that the ratio errs towards "not bloated". At least one metapage.
+    Each has a metapage, leaves, and the pages above them where there is more than one.
+
+    Per entry an 8-byte header, a 4-byte pointer and the key rounded up to 8 bytes; leaves are filled to 90 %. Source:
+    PostgreSQL's index tuple and page layout (src/include/access/itup.h, storage/bufpage.h). Duplicate keys take less
+    (deduplication since 13), so that the ratio errs towards "not bloated".
     """
-    padded = -(-key_width_bytes // 8) * 8
-    return 8192 + round(entries * (12 + padded) / 0.9)
+    entry_bytes = 12 + -(-key_width_bytes // 8) * 8
+    level = ceil(entries / trees * entry_bytes / 0.9 / _PAGE_BYTES)
+    pages = 1 + level
+    while level > 1:
+        level = ceil(level * entry_bytes / _PAGE_BYTES)
+        pages += level
+    return trees * pages * _PAGE_BYTES
+
+
+def _expected_bytes(row: Mapping[str, Any]) -> int | None:
+    """None where it cannot be estimated. A hypertable's own index, and that of a chunk without rows, is a metapage."""
+    entries, width, chunks = int(row["entries"]), int(row["key_width_bytes"] or 0), int(row["chunks"])
+    if row["method"] != "btree" or row["is_partial"] or not width or not entries:
+        return None
+    if not row["is_hypertable"]:
+        return expected_index_bytes(entries, width)
+    filled = max(1, int(row["filled_chunks"]))
+    return expected_index_bytes(entries, width, filled) + (1 + chunks - filled) * _PAGE_BYTES
 
 
 def _index(row: Mapping[str, Any], table: Table | None) -> Index:
-    estimable = row["method"] == "btree" and not row["is_partial"] and row["key_width_bytes"] and row["entries"]
-    # Every chunk index has at least its metapage.
-    empty = 8192 * row["chunks"] if row["is_hypertable"] else 0
     return Index(
         name=row["index_name"],
         schema=row["schema_name"],
@@ -167,7 +186,7 @@ def _index(row: Mapping[str, Any], table: Table | None) -> Index:
         missing_chunks=max(0, row["chunks"] - row["indexed_chunks"]) if row["is_hypertable"] else 0,
         invalid_chunks=row["invalid_chunks"],
         size_bytes=row["size_bytes"],
-        expected_bytes=expected_index_bytes(row["entries"], row["key_width_bytes"]) + empty if estimable else None,
+        expected_bytes=_expected_bytes(row),
         scans=row["scans"],
         tuples_read=row["tuples_read"],
         tuples_fetched=row["tuples_fetched"],

@@ -2,7 +2,7 @@
 -- about: Indexes of every hypertable, of every aggregate's storage and of the named tables of a schema, one row per logical index, with sizes and usage summed over its chunk indexes.
 -- timescaledb: >=2.11
 -- params: schema, tables
--- columns: schema_name text; table_name text; index_name text; is_hypertable boolean; definition text; method text; columns text[]; is_unique boolean; is_primary boolean; is_partial boolean; is_constraint boolean; is_valid boolean; chunks int; indexed_chunks int; invalid_chunks int; size_bytes bytes; scans count; tuples_read count; tuples_fetched count; key_width_bytes bytes; entries rows
+-- columns: schema_name text; table_name text; index_name text; is_hypertable boolean; definition text; method text; columns text[]; is_unique boolean; is_primary boolean; is_partial boolean; is_constraint boolean; is_valid boolean; chunks int; indexed_chunks int; invalid_chunks int; size_bytes bytes; scans count; tuples_read count; tuples_fetched count; key_width_bytes bytes; entries rows; filled_chunks int
 -- budget_ms: 250
 WITH listed AS (
     SELECT hypertable_schema AS schema_name, hypertable_name AS table_name, true AS is_hypertable
@@ -66,7 +66,8 @@ summed AS (
         sum(pg_stat_get_numscans(indexrelid) + pg_stat_get_xact_numscans(indexrelid)) AS scans,
         sum(pg_stat_get_tuples_returned(indexrelid) + pg_stat_get_xact_tuples_returned(indexrelid)) AS tuples_read,
         sum(pg_stat_get_tuples_fetched(indexrelid) + pg_stat_get_xact_tuples_fetched(indexrelid)) AS tuples_fetched,
-        sum(greatest(reltuples, 0)) AS entries
+        sum(greatest(reltuples, 0)) AS entries,
+        count(*) FILTER (WHERE reltuples > 0) AS filled_chunks
     FROM members
     GROUP BY logical_oid
 ),
@@ -106,7 +107,8 @@ SELECT
         WHERE t.attrelid = l.table_oid AND t.attnum = ANY (l.indkey)
             AND s.schemaname = l.nspname AND s.tablename = l.relname AND s.inherited = l.is_hypertable
     )::int AS key_width_bytes,
-    (CASE WHEN l.is_hypertable THEN coalesce(s.entries, 0) ELSE greatest(l.reltuples, 0) END)::bigint AS entries
+    (CASE WHEN l.is_hypertable THEN coalesce(s.entries, 0) ELSE greatest(l.reltuples, 0) END)::bigint AS entries,
+    coalesce(s.filled_chunks, 0)::int AS filled_chunks
 FROM logical l
 JOIN pg_am m ON m.oid = l.relam
 LEFT JOIN chunked c ON c.table_oid = l.table_oid

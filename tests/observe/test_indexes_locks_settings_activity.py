@@ -50,9 +50,21 @@ def test_unused_leaves_constraints_and_timescaledbs_own_alone() -> None:
 
 
 def test_expected_size_of_a_b_tree() -> None:
-    # 1,000 rows: 8 + 4 bytes and an 8-byte key at 90 % fill, and a metapage.
-    assert expected_index_bytes(1_000, 8) == 8192 + round(20_000 / 0.9)
-    assert expected_index_bytes(1_000, 9) == 8192 + round(28_000 / 0.9)
+    # 1,000 rows: 8 + 4 bytes and an 8-byte key at 90 % fill take 2.7 pages; a page above them, and a metapage.
+    assert expected_index_bytes(1_000, 8) == (1 + 3 + 1) * 8192
+    assert expected_index_bytes(1_000, 9) == (1 + 4 + 1) * 8192
+    assert expected_index_bytes(200, 8) == (1 + 1) * 8192
+    # As measured after CREATE INDEX of 10 M bigints: 27,422 pages.
+    assert expected_index_bytes(10_000_000, 8) == pytest.approx(27_422 * 8192, rel=0.02)
+
+
+def test_many_small_b_trees_take_whole_pages_each() -> None:
+    # As measured: 400 rows a chunk with a key of uuid and time, 4 pages per chunk index, 22.1 MB in all.
+    row = index_row(chunks=673, indexed_chunks=673, filled_chunks=673, entries=267_000, key_width_bytes=24)
+    assert indexes_from([row], [])[0].expected_bytes == pytest.approx(22_100_000, rel=0.01)
+    # Compressed chunks keep a metapage alone.
+    few = index_row(chunks=673, indexed_chunks=673, filled_chunks=168, entries=67_000, key_width_bytes=24)
+    assert indexes_from([few], [])[0].expected_bytes == (168 * 4 + 505 + 1) * 8192
 
 
 def test_bloat_is_a_hint_only_where_it_is_known_and_large() -> None:
@@ -67,7 +79,7 @@ def index_row(**changed: Any) -> dict[str, Any]:
         "definition": "CREATE INDEX i ON t USING btree (ts)", "method": "btree", "columns": ["ts"], "is_unique": False,
         "is_primary": False, "is_partial": False, "is_constraint": False, "is_valid": True, "chunks": 3,
         "indexed_chunks": 2, "invalid_chunks": 0, "size_bytes": 5, "scans": 1, "tuples_read": 1, "tuples_fetched": 1,
-        "key_width_bytes": 8, "entries": 100,
+        "key_width_bytes": 8, "entries": 100, "filled_chunks": 2,
     } | changed  # fmt: skip
 
 

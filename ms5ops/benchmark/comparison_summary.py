@@ -79,7 +79,11 @@ def headline(comparison: Comparison) -> Verdict:
     suite, verdicts = comparison.suite, Counter(one.verdict for one in comparison.benchmarks)
     regressions = comparison.regressions
     if suite.speedup is None:
-        text = "Nothing could be compared: the two sides hold no benchmark in common that was measured on both."
+        text = (
+            "How sure a difference is cannot be told: a side is a summary without samples. The ratios stand below."
+            if any(one.is_summary for one in comparison.benchmarks)
+            else "Nothing could be compared: the two sides hold no benchmark in common that was measured on both."
+        )
     else:
         over = counted(len(suite.benchmarks), "query", "queries")
         sureness = _sureness(suite.speedup, comparison.options.confidence)

@@ -129,10 +129,12 @@ def judged_figure(result: Result) -> float | None:
 def kept(result: Result) -> Kept:
     """Whether a benchmark keeps its promise (phase4.md's targets); without a figure there is no verdict."""
     figure = judged_figure(result)
-    if result.outcome != "ok" or figure is None:
+    if result.outcome != "ok" or (figure is None and result.median is None):
         return "not measured"
     if result.target_p95 is None:
         return "no target"
+    if figure is None:  # a summary tells averages, and no p95
+        return "not measured"
     return (
         "met"
         if (figure >= result.target_p95 if result.higher_is_better else figure <= result.target_p95)

@@ -109,7 +109,9 @@ def forest_figure(comparison: Comparison) -> go.Figure:
         if drawn:
             figure.add_hline(y=len(drawn) - 0.5, line={"color": NEUTRAL, "width": 1, "dash": "dot"})
     # The legend leaves the line above the plot to the words at the line of no change.
-    figure.update_layout(hovermode="closest", legend={"traceorder": "normal", "y": 1 + 24 / figure.layout.height})
+    figure.update_layout(
+        hovermode="closest", showlegend=True, legend={"traceorder": "normal", "y": 1 + 24 / figure.layout.height}
+    )
     _speed_axis(figure, reach)
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(names))), ticktext=labels(names), rangemode="normal",

@@ -168,7 +168,8 @@ def headline(run: Run, every: Sequence[RunHeader]) -> None:
 
 def _about_run(header: RunHeader) -> str:
     took = units.duration_text((header.finished_at - header.started_at).total_seconds())
-    parts = [f"Measured by {plain(header.actor)} on {plain(header.environment)} in {took}."]
+    within = "" if header.is_summary else f" in {took}"  # which a report does not tell
+    parts = [f"Measured by {plain(header.actor)} on {plain(header.environment)}{within}."]
     told = header.surroundings
     if told is not None:
         share = f", {units.percent_text(told.compressed_share)} compressed" if told.compressed_share is not None else ""
@@ -187,6 +188,8 @@ def _about_run(header: RunHeader) -> str:
 
 def groups(run: Run) -> None:
     """A card per group: the benchmark nearest to breaking the promise, and whether the promise is kept."""
+    if run.header.is_summary:  # without a p95 nothing is held against a promise: all its figures stand in the table
+        return
     st.caption("Of each group the benchmark that uses most of what is promised: its p95, of rates the median.")
     with st.grid(columns=4, min_column_width=170, key="groups"):
         for group in group_summaries(run.results):

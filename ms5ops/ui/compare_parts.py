@@ -196,8 +196,11 @@ def circumstances(compared: Comparison) -> None:
         more = f"\n- and {len(grave) - 5} more in the table below" if len(grave) > 5 else ""
         title = "The sides were not taken under the same circumstances" if spoilt else "Other causes are possible"
         (st.error if spoilt else st.warning)(f"**{title}**\n{lines}{more}", icon=":material/rule:")
+    is_told = any(run.header.surroundings for run in (*compared.before.runs, *compared.after.runs))
     label = (
-        "Same circumstances on both sides"
+        "Circumstances are not known"
+        if not compared.differences and not is_told
+        else "Same circumstances on both sides"
         if not compared.differences
         else f"Differences of circumstances ({len(compared.differences)})"
         if grave
@@ -206,6 +209,11 @@ def circumstances(compared: Comparison) -> None:
     with st.expander(label, icon=":material/rule:"):
         if compared.differences:
             show_table(_difference_frame(compared.differences), DIFFERENCE_COLUMNS, key="differences")
+        elif not is_told:
+            st.markdown(
+                "Imported reports do not tell versions, settings, hardware and data volume: any of them may be the "
+                "cause of a difference."
+            )
         else:
             st.markdown(
                 "Versions, settings, hardware, data volume, compressed share, policy and protocol are the same."

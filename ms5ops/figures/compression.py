@@ -29,7 +29,7 @@ STATES = {
     "late": ("Late, the last run left it", BAD),
     "no policy": ("No compression policy", "#c9d1d9"),
 }
-"""Name and colour of each of ``savings.CHUNK_STATES``."""
+"""Name and colour of each of ``compression_backlog.CHUNK_STATES``."""
 
 VERDICTS = {"enough": GOOD, "few": WARNING, "too few": BAD, "not known": NEUTRAL}
 
@@ -127,7 +127,7 @@ def sizes_over_time(ratios: pd.DataFrame) -> go.Figure:
 
 
 def chunk_states(totals: pd.DataFrame) -> go.Figure:
-    """``savings.state_totals``: for each table the share of its chunks in each state."""
+    """``compression_backlog.state_totals``: for each table the share of its chunks in each state."""
     tables = list(dict.fromkeys(totals["table"]))[::-1]
     figure = _rows(len(tables))
     for state, (name, colour) in STATES.items():
@@ -152,7 +152,7 @@ def chunk_states(totals: pd.DataFrame) -> go.Figure:
 
 
 def rows_per_segment(segments: pd.DataFrame) -> go.Figure:
-    """``savings.segment_rows``: one mark per table on a logarithmic axis, with the rule's two limits."""
+    """``compression_settings.segment_rows``: one mark per table on a logarithmic axis, with the rule's two limits."""
     frame = segments.dropna(subset=["rows_per_segment"]).iloc[::-1]
     figure = _rows(len(frame))
     for how, symbol in (("measured", "circle"), ("estimated", "circle-open")):

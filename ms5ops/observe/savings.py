@@ -1,14 +1,11 @@
-"""What compression saves, what waits for it, and how its settings compare with Phase 4: figures for people."""
+"""What compression saves, by table and over time, and why a chunk saves little: figures for people."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 import pandas as pd
 
-from ms5ops.observe.chunks import of_table
 from ms5ops.observe.compression import (
-    ROWS_PER_SEGMENT_POOR,
     ROWS_PER_SEGMENT_WANTED,
     SAVED_SHARE_WANTED,
     PoorChunk,
@@ -16,17 +13,9 @@ from ms5ops.observe.compression import (
     chunk_ratios,
 )
 from ms5ops.observe.finding import counted, short
-from ms5ops.observe.jobs import Job, handled_until, policy_of
-from ms5ops.observe.tables import ExpectedTable, Table, expected_table, short_name
+from ms5ops.observe.tables import Table, short_name
 from ms5ops.observe.verdict import Verdict
-from ms5ops.queries import Version
-from ms5ops.units import MISSING, bytes_text, count_text, interval_text, percent_text
-
-FOREIGN_KEYS_SEGMENTED_BEFORE = (2, 17)
-"""Older servers want every foreign key column segmented by; phase4_02 adds it there."""
-
-CHUNK_STATES = ("compressed", "not yet due", "waiting", "late", "no policy")
-"""``waiting``: past compress_after, and the next run takes it. ``late``: the last run should have taken it already."""
+from ms5ops.units import bytes_text, count_text, percent_text
 
 CHANGED_SHARE = 0.05
 """Live size this far from the stored one is called changed (own choice; the chunk's empty pages stay below it)."""
@@ -220,142 +209,6 @@ def ratios_over_time(chunks: pd.DataFrame, at_most: int = 400) -> pd.DataFrame:
     ]  # fmt: skip
 
 
-def chunk_states(
-    chunks: pd.DataFrame, tables: Sequence[Table], jobs: Sequence[Job], now: datetime, schema: str
-) -> pd.DataFrame:
-    """The chunk frame of all hypertables, and of aggregates with a policy, with table, state and due_since.
-
-    ``state`` is one of CHUNK_STATES; ``due_since`` (instant) is when a waiting or late chunk passed compress_after.
-    """
-    parts = []
-    for table in tables:
-        job = policy_of(jobs, "compression", table.qualified) if table.is_chunked else None
-        if not table.is_chunked or (table.kind != "hypertable" and job is None):
-            continue
-        own = of_table(chunks, table)
-        own["table"] = short_name(table.qualified, schema)
-        own["state"] = "no policy"
-        due = pd.Series(False, index=own.index)
-        if job and job.compress_after is not None:
-            own["state"] = "not yet due"
-            due = own["range_end"] < now - job.compress_after
-            own.loc[due, "state"] = "waiting"
-            until = handled_until(job, now)
-            if until is not None:
-                own.loc[own["range_end"] < until - job.compress_after, "state"] = "late"
-        # A partial chunk counts as uncompressed only where it is due again.
-        own.loc[own["is_compressed"] & ~(own["is_partial"] & due), "state"] = "compressed"
-        after = job.compress_after if job and job.compress_after else timedelta(0)
-        own["due_since"] = (own["range_end"] + after).where(own["state"].isin(("waiting", "late")))
-        parts.append(own)
-    columns = [*chunks.columns, "table", "state", "due_since"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
-
-
-def state_totals(states: pd.DataFrame) -> pd.DataFrame:
-    """Chunks and bytes of ``chunk_states`` by table and state: table, state, chunks, size_bytes, share of chunks."""
-    if states.empty:
-        return pd.DataFrame(columns=["table", "state", "chunks", "size_bytes", "share"])
-    grouped = states.groupby(["table", "state"], sort=False)
-    totals = grouped.agg(chunks=("chunk", "size"), size_bytes=("size_bytes", "sum")).reset_index()
-    totals["share"] = totals["chunks"] / totals.groupby("table", sort=False)["chunks"].transform("sum")
-    return totals
-
-
-def waiting_chunks(states: pd.DataFrame, at_most: int = 1_000) -> pd.DataFrame:
-    """The waiting and late chunks, longest due first: table, chunk, range_start, range_end, size_bytes, why, due_since,
-    is_late."""
-    frame = states[states["state"].isin(("waiting", "late"))].copy()
-    frame["why"] = "uncompressed"
-    frame.loc[frame["is_partial"].astype("bool"), "why"] = "compressed, with new rows beside"
-    frame["is_late"] = frame["state"] == "late"
-    return frame.sort_values("due_since", ignore_index=True).head(at_most)[
-        ["table", "chunk", "range_start", "range_end", "size_bytes", "why", "due_since", "is_late"]
-    ]
-
-
-def settings_beside_plan(
-    tables: Sequence[Table], compression: Sequence[TableCompression], schema: str, version: Version
-) -> pd.DataFrame:
-    """Settings of every hypertable, and of aggregates that have some, beside Phase 4's.
-
-    Columns, all text: table, segment_by, segment_by_planned, order_by, order_by_planned, compress_after,
-    compress_after_planned, verdict.
-    """
-    by_name = {table.qualified: table for table in tables}
-    rows = []
-    for one in compression:
-        table = by_name.get(one.table)
-        plan = expected_table(table) if table else None
-        if plan is None and not one.enabled and one.kind != "hypertable":
-            continue
-        differences = plan_differences(one, plan, version) if plan else []
-        rows.append(
-            {
-                "table": short_name(one.table, schema),
-                "segment_by": _columns(one.segment_by, one.enabled),
-                "segment_by_planned": ", ".join(plan.segment_by) if plan else MISSING,
-                "order_by": _columns(one.order_by, one.enabled),
-                "order_by_planned": f"{plan.time_column} DESC" if plan else MISSING,
-                "compress_after": interval_text(one.compress_after) if one.job_id is not None else "no policy",
-                "compress_after_planned": interval_text(plan.compress_after) if plan else MISSING,
-                "verdict": "; ".join(differences) or ("as planned" if plan else "Phase 4 says nothing"),
-            }
-        )
-    return pd.DataFrame(
-        rows,
-        columns=["table", "segment_by", "segment_by_planned", "order_by", "order_by_planned", "compress_after",
-                 "compress_after_planned", "verdict"],
-    )  # fmt: skip
-
-
-def plan_differences(one: TableCompression, plan: ExpectedTable, version: Version) -> list[str]:
-    """In which settings a table differs from Phase 4's matrix; none where all agree."""
-    if not one.enabled:
-        return ["compression is switched off"]
-    found = []
-    extra = set(one.segment_by) - set(plan.segment_by)
-    missing = set(plan.segment_by) - set(one.segment_by)
-    if missing or (extra and version >= FOREIGN_KEYS_SEGMENTED_BEFORE):
-        found.append("other segment by")
-    # NULLS LAST and a second column change nothing about how well the time column's order compresses.
-    if not one.order_by or " ".join(one.order_by[0].split()[:2]) != f"{plan.time_column} DESC":
-        found.append("other order by")
-    if one.job_id is None:
-        found.append("no policy")
-    elif one.compress_after != plan.compress_after:
-        found.append("other age")
-    if one.job_id is not None and not one.scheduled:
-        found.append("policy is paused")
-    return found
-
-
-def segment_rows(compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:
-    """Rows per segment and chunk of tables with compression.
-
-    Columns: table, segment_by, rows_per_segment float64, how ("measured" or "estimated"), segments float64, verdict
-    ("enough", "few", "too few", "not known").
-    """
-    rows = [
-        {
-            "table": short_name(one.table, schema),
-            "segment_by": _columns(one.segment_by, one.enabled),
-            "rows_per_segment": one.rows_per_segment,
-            "how": MISSING
-            if one.rows_per_segment is None
-            else "measured"
-            if one.rows_per_segment_measured
-            else "estimated",
-            "segments": one.segments,
-            "verdict": _segment_verdict(one.rows_per_segment),
-        }
-        for one in compression
-        if one.enabled
-    ]
-    columns = ["table", "segment_by", "rows_per_segment", "how", "segments", "verdict"]
-    return pd.DataFrame(rows, columns=columns).astype({"rows_per_segment": "float64", "segments": "float64"})
-
-
 def poor_chunk_frame(poor: Sequence[PoorChunk], at_most: int = 1_000) -> pd.DataFrame:
     """Poor chunks as rows: chunk, range_start, before_bytes, after_bytes, saved_share, causes, reasons (text)."""
     return pd.DataFrame(
@@ -436,45 +289,6 @@ def compressed_tables(tables: Sequence[Table], compression: Sequence[TableCompre
     return sorted(found, key=lambda table: -counts[table.qualified])
 
 
-def next_runs(compression: Sequence[TableCompression], jobs: Sequence[Job], schema: str) -> pd.DataFrame:
-    """Backlog and compression job per table with a policy.
-
-    Columns: table, compress_after text, backlog_chunks, late_chunks int64, backlog_bytes int64, last_start, next_start
-    instants, schedule str.
-    """
-    rows = []
-    for one in compression:
-        job = policy_of(jobs, "compression", one.table)
-        if job is None:
-            continue
-        rows.append(
-            {
-                "table": short_name(one.table, schema),
-                "compress_after": interval_text(one.compress_after),
-                "backlog_chunks": one.backlog_chunks,
-                "late_chunks": one.late_chunks,
-                "backlog_bytes": one.backlog_bytes,
-                "last_start": job.last_start,
-                "next_start": job.next_start if job.scheduled else None,
-                "schedule": f"every {interval_text(job.schedule_interval)}" if job.scheduled else "paused",
-            }
-        )
-    frame = pd.DataFrame(
-        rows,
-        columns=["table", "compress_after", "backlog_chunks", "late_chunks", "backlog_bytes", "last_start",
-                 "next_start", "schedule"],
-    )  # fmt: skip
-    for column in ("last_start", "next_start"):
-        frame[column] = pd.to_datetime(frame[column], utc=True)
-    return frame
-
-
-def oldest_wait(states: pd.DataFrame, now: datetime) -> timedelta | None:
-    """For how long the longest waiting chunk has been due; None where none waits."""
-    due = states["due_since"].dropna() if len(states) else states.get("due_since", pd.Series(dtype="object"))
-    return None if due.empty else now - due.min().to_pydatetime()
-
-
 def _saving_verdict(table: Table, one: TableCompression | None) -> str:  # one per case
     if table.kind == "missing":
         return "does not exist"
@@ -488,18 +302,6 @@ def _saving_verdict(table: Table, one: TableCompression | None) -> str:  # one p
         return "takes more than before"
     met = one.saved_share >= SAVED_SHARE_WANTED
     return f"{'over' if met else 'below'} {percent_text(SAVED_SHARE_WANTED)}"
-
-
-def _segment_verdict(rows: float | None) -> str:
-    if rows is None:
-        return "not known"
-    if rows < ROWS_PER_SEGMENT_POOR:
-        return "too few"
-    return "few" if rows < ROWS_PER_SEGMENT_WANTED else "enough"
-
-
-def _columns(columns: Sequence[str], enabled: bool) -> str:
-    return ", ".join(columns) or ("none" if enabled else MISSING)
 
 
 def _tables(count: int) -> str:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from ms5ops import units
 from ms5ops.figures import compression as figures
-from ms5ops.observe import savings
+from ms5ops.observe import compression_backlog, compression_settings, savings
 from ms5ops.observe.chunks import of_table
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_POOR,
@@ -256,9 +256,9 @@ def _over_time(parts: Parts) -> None:
 
 
 def _waiting(parts: Parts) -> None:
-    states = savings.chunk_states(parts.chunks, parts.tables, parts.jobs, parts.page.read_at, parts.schema)
-    totals = savings.state_totals(states)
-    waits = savings.oldest_wait(states, parts.page.read_at)
+    states = compression_backlog.chunk_states(parts.chunks, parts.tables, parts.jobs, parts.page.read_at, parts.schema)
+    totals = compression_backlog.state_totals(states)
+    waits = compression_backlog.oldest_wait(states, parts.page.read_at)
     st.markdown(
         f"**The longest waiting chunk has been due for {units.interval_text(waits)}.**"
         if waits
@@ -275,10 +275,10 @@ def _waiting(parts: Parts) -> None:
         "has new rows beside. Late: it was due before the last run, which left it as it is. A "
         "run that converts only some chunks still counts as a success, so this is counted from the chunks themselves.",
     )
-    runs = savings.next_runs(parts.compression, parts.jobs, parts.schema)
+    runs = compression_backlog.next_runs(parts.compression, parts.jobs, parts.schema)
     if len(runs):
         show_table(runs, RUNS, key="compression_backlog")
-    chunks = savings.waiting_chunks(states)
+    chunks = compression_backlog.waiting_chunks(states)
     if len(chunks):
         st.subheader("Chunks that wait", anchor=False)
         show_table(chunks, WAITING, key="waiting_chunks")
@@ -288,7 +288,7 @@ def _waiting(parts: Parts) -> None:
 
 def _settings(parts: Parts) -> None:
     _settings_table(parts, "Settings beside Phase 4's")
-    segments = savings.segment_rows(parts.compression, parts.schema)
+    segments = compression_settings.segment_rows(parts.compression, parts.schema)
     if segments["rows_per_segment"].notna().any():
         chart_panel(
             "Rows per segment and chunk",
@@ -311,7 +311,9 @@ def _settings(parts: Parts) -> None:
 
 
 def _settings_table(parts: Parts, title: str) -> None:
-    frame = savings.settings_beside_plan(parts.tables, parts.compression, parts.schema, parts.page.server.version)
+    frame = compression_settings.settings_beside_plan(
+        parts.tables, parts.compression, parts.schema, parts.page.server.version
+    )
     if frame.empty:
         return
     st.subheader(title, anchor=False)

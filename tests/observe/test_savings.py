@@ -4,25 +4,19 @@ import pandas as pd
 import pytest
 
 from ms5ops.observe.compression import poor_chunks
+from ms5ops.observe.compression_backlog import chunk_states, next_runs, oldest_wait, state_totals, waiting_chunks
+from ms5ops.observe.compression_settings import plan_differences, segment_rows, settings_beside_plan
 from ms5ops.observe.savings import (
     REMEDIES,
     cause_totals,
-    chunk_states,
     compressed_tables,
     live_sizes,
-    next_runs,
-    oldest_wait,
-    plan_differences,
     poor_chunk_frame,
     ratios_over_time,
     saved_text,
     savings,
-    segment_rows,
-    settings_beside_plan,
-    state_totals,
     table_savings,
     verdict,
-    waiting_chunks,
 )
 from ms5ops.observe.tables import expected_tables
 from tests.observe.examples import DAY, HOUR, NOW, chunk, chunks, compressed, compression, job, table

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from ms5ops.benchmark.records import Kind, Outcome, Result, Unit
-from ms5ops.benchmark.sampling import NOTHING, figures
+from ms5ops.benchmark.sampling import NOTHING, Figures, figures
 
 
 def measured(
@@ -23,28 +23,10 @@ def measured(
     if not found.samples:
         message = "The run was stopped before it was measured."
         return without(name, kind, about, unit=unit, outcome="stopped", message=message, target=target)
-    return Result(
-        benchmark=name,
-        kind=kind,
-        group=None,
-        about=about,
-        outcome="ok",
-        message=None,
-        unit=unit,
-        higher_is_better=higher_is_better,
-        samples=found.samples,
-        rows=None,
-        text_hash=None,
-        target_p95=target,
-        twin=None,
-        mean=found.mean,
-        median=found.median,
-        minimum=found.minimum,
-        maximum=found.maximum,
-        p95=found.p95,
-        p99=found.p99,
-        details=dict(details),
-    )
+    return _result(
+        name, kind, about, found,
+        unit=unit, higher_is_better=higher_is_better, outcome="ok", message=None, target=target, details=details,
+    )  # fmt: skip
 
 
 def without(
@@ -59,6 +41,26 @@ def without(
     details: Mapping[str, Any] | None = None,
 ) -> Result:
     """A result without figures, with the reason."""
+    return _result(
+        name, kind, about, NOTHING,
+        unit=unit, higher_is_better=unit in ("rows/s", "queries/s"), outcome=outcome, message=message, target=target,
+        details=details or {},
+    )  # fmt: skip
+
+
+def _result(
+    name: str,
+    kind: Kind,
+    about: str,
+    found: Figures,
+    *,
+    unit: Unit,
+    higher_is_better: bool,
+    outcome: Outcome,
+    message: str | None,
+    target: float | None,
+    details: Mapping[str, Any],
+) -> Result:
     return Result(
         benchmark=name,
         kind=kind,
@@ -67,17 +69,17 @@ def without(
         outcome=outcome,
         message=message,
         unit=unit,
-        higher_is_better=unit in ("rows/s", "queries/s"),
-        samples=0,
+        higher_is_better=higher_is_better,
+        samples=found.samples,
         rows=None,
         text_hash=None,
         target_p95=target,
         twin=None,
-        mean=NOTHING.mean,
-        median=NOTHING.median,
-        minimum=NOTHING.minimum,
-        maximum=NOTHING.maximum,
-        p95=NOTHING.p95,
-        p99=NOTHING.p99,
-        details=dict(details or {}),
+        mean=found.mean,
+        median=found.median,
+        minimum=found.minimum,
+        maximum=found.maximum,
+        p95=found.p95,
+        p99=found.p99,
+        details=dict(details),
     )

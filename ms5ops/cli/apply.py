@@ -12,7 +12,7 @@ from rich.table import Table
 from ms5ops.access import shell
 from ms5ops.cli import rollout
 from ms5ops.cli.plan import PhaseOption, PolicyOption
-from ms5ops.cli.rollout import Desk
+from ms5ops.cli.rollout import ConfirmOption, Desk, OutsideWindowOption, YesOption
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
 from ms5ops.control import anchors, plans
@@ -36,7 +36,6 @@ from ms5ops.rollout.way import Way, find_way
 from ms5ops.units import duration_text, instant_text
 
 check_app = typer.Typer(help="Checks before (pre) and after (post) a deployment.", no_args_is_help=True)
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; on a protected environment it still asks.")]
 STYLES = {"passed": "green", "failed": "bold red", "could not check": "yellow"}
 
 
@@ -49,17 +48,12 @@ def apply(
     phase: PhaseOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Try it in a transaction that is rolled back.")] = False,
     yes: YesOption = False,
-    confirm: Annotated[
-        str | None, typer.Option("--confirm", help="The environment's name, instead of typing it when asked.")
-    ] = None,
+    confirm: ConfirmOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the last deployment.")] = False,
     no_backup: Annotated[
         str | None, typer.Option("--no-backup", metavar="REASON", help="Go without a backup; the reason is recorded.")
     ] = None,
-    outside_window: Annotated[
-        str | None,
-        typer.Option("--outside-window", metavar="REASON", help="Work outside the window; the reason is recorded."),
-    ] = None,
+    outside_window: OutsideWindowOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the database to the policy's state: checks, backup, plan, apply, checks, report.
@@ -168,15 +162,10 @@ def rollback(
     conversions: Annotated[bool, typer.Option("--conversions", help="Also make plain tables again.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
     yes: YesOption = False,
-    confirm: Annotated[
-        str | None, typer.Option("--confirm", help="The environment's name, instead of typing it when asked.")
-    ] = None,
+    confirm: ConfirmOption = None,
     accept_loss: Annotated[bool, typer.Option("--accept-loss", help="Go on although not all comes back.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Also take back what someone changed by hand.")] = False,
-    outside_window: Annotated[
-        str | None,
-        typer.Option("--outside-window", metavar="REASON", help="Work outside the window; the reason is recorded."),
-    ] = None,
+    outside_window: OutsideWindowOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a deployment back, in reverse order; or finish doing so.

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ms5ops.access import shell
 from ms5ops.cli import rollout
+from ms5ops.cli.rollout import ConfirmOption, OutsideWindowOption, YesOption
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
 from ms5ops.control.service import Service
@@ -48,16 +49,9 @@ def drop(  # noqa: PLR0917 - the command's options
     context: typer.Context,
     kept: Annotated[str, typer.Argument(metavar="KEPT", help="The kept table, as it is listed.")],
     environment: EnvironmentOption = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Do not ask; on a protected environment it still asks.")
-    ] = False,
-    confirm: Annotated[
-        str | None, typer.Option("--confirm", help="The environment's name, instead of typing it when asked.")
-    ] = None,
-    outside_window: Annotated[
-        str | None,
-        typer.Option("--outside-window", metavar="REASON", help="Work outside the window; the reason is recorded."),
-    ] = None,
+    yes: YesOption = False,
+    confirm: ConfirmOption = None,
+    outside_window: OutsideWindowOption = None,
 ) -> None:
     """Drop a kept table: its rows, as they were when the tables were exchanged, are gone for good."""
     service = Service.here()

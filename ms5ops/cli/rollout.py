@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -31,6 +31,15 @@ from ms5ops.rollout.journal import Deployment
 from ms5ops.rollout.plan import Plan
 from ms5ops.rollout.way import Way
 from ms5ops.units import bytes_text, duration_text
+
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask; on a protected environment it still asks.")]
+ConfirmOption = Annotated[
+    str | None, typer.Option("--confirm", help="The environment's name, instead of typing it when asked.")
+]
+OutsideWindowOption = Annotated[
+    str | None,
+    typer.Option("--outside-window", metavar="REASON", help="Work outside the window; the reason is recorded."),
+]
 
 
 @dataclass

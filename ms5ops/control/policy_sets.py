@@ -43,7 +43,7 @@ class Version:
     @property
     def name(self) -> str:
         """How people call it."""
-        return "the set that comes with ms5ops" if self.number == 0 else f"version {self.number}"
+        return _name(self.number)
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,11 @@ class Chosen:
     @property
     def name(self) -> str:
         """How people call it."""
-        return "the set that comes with ms5ops" if self.number == 0 else f"version {self.number}"
+        return _name(self.number)
+
+
+def _name(number: int) -> str:
+    return "the set that comes with ms5ops" if number == 0 else f"version {number}"
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,25 @@ TINY_CHUNK_BYTES = 1_000_000
 """Below this the fixed pages of a chunk's indexes and toast weigh more than its rows (own choice)."""
 
 
+class BeforeAndAfter:
+    """Bytes before and after compression, and what the two come to."""
+
+    before_bytes: int
+    after_bytes: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Before over after (4.0: to a quarter), None where nothing is compressed."""
+        return self.before_bytes / self.after_bytes if self.after_bytes else None
+
+    @property
+    def saved_share(self) -> float | None:
+        """Share of the bytes saved (0.75: to a quarter; negative: to more), None where nothing is compressed."""
+        return 1 - self.after_bytes / self.before_bytes if self.before_bytes else None
+
+
 @dataclass(frozen=True)
-class TableCompression:
+class TableCompression(BeforeAndAfter):
     """Compression of one hypertable or aggregate.
 
     Bytes ``before`` and ``after`` are of its compressed chunks, as stored when each was compressed. ``segments`` is
@@ -62,16 +79,6 @@ class TableCompression:
     backlog_chunks: int
     backlog_bytes: int
     late_chunks: int
-
-    @property
-    def ratio(self) -> float | None:
-        """Before over after (4.0: to a quarter), None where nothing is compressed."""
-        return self.before_bytes / self.after_bytes if self.after_bytes else None
-
-    @property
-    def saved_share(self) -> float | None:
-        """Share of the bytes saved (0.75: to a quarter), None where nothing is compressed."""
-        return 1 - self.after_bytes / self.before_bytes if self.before_bytes else None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import pandas as pd
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_WANTED,
     SAVED_SHARE_WANTED,
+    BeforeAndAfter,
     PoorChunk,
     TableCompression,
     chunk_ratios,
@@ -22,7 +23,7 @@ CHANGED_SHARE = 0.05
 
 
 @dataclass(frozen=True)
-class Savings:
+class Savings(BeforeAndAfter):
     """Compression of all hypertables and aggregates together. Bytes are of compressed chunks only."""
 
     tables: int
@@ -36,16 +37,6 @@ class Savings:
     backlog_bytes: int
     late_chunks: int
     below_criterion: int
-
-    @property
-    def ratio(self) -> float | None:
-        """Before over after, None where nothing is compressed."""
-        return self.before_bytes / self.after_bytes if self.after_bytes else None
-
-    @property
-    def saved_share(self) -> float | None:
-        """Share of the bytes saved, negative where it takes more; None where nothing is compressed."""
-        return 1 - self.after_bytes / self.before_bytes if self.before_bytes else None
 
 
 def savings(compression: Sequence[TableCompression]) -> Savings:

@@ -24,8 +24,8 @@ from ms5ops.rollout.phases.indexes import cut_off
 from ms5ops.rollout.phases.settings import CACHE_SIZE_KEY, cache_size_by_server
 from ms5ops.rollout.plan import Plan, make_plan
 from ms5ops.rollout.records import Chunks, SettingState
-from ms5ops.rollout.script import WIDTH, closed, comment_lines, rule
-from ms5ops.rollout.sql_text import LOCK_TIMEOUT, interval, literal
+from ms5ops.rollout.script import WIDTH, closed, comment_lines, rule, session_settings
+from ms5ops.rollout.sql_text import interval, literal
 from ms5ops.rollout.state import SERVER_SETTINGS, State, read_state
 from ms5ops.sandbox import process
 
@@ -255,11 +255,7 @@ def _head(phase: Phase, file: str) -> Iterator[str]:
     yield "--"
     yield from _prose("\n\n".join(text.strip("\n") for text in (_MADE_BY, _STEPS, _ABOUT[phase])))
     yield ""
-    yield "\\set ON_ERROR_STOP on"
-    yield "SET timezone = 'UTC';"
-    yield "-- Give up rather than queue behind a long query, with every later query queueing behind us."
-    yield f"SET lock_timeout = {literal(LOCK_TIMEOUT)};"
-    yield "SET client_min_messages = warning;"
+    yield from session_settings()
 
 
 def _prose(text: str) -> Iterator[str]:

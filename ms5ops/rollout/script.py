@@ -61,6 +61,11 @@ def _head(plan: Plan) -> Iterator[str]:
     for note in plan.notes:
         yield from comment_lines(f"{note.kind}: {note.target}: {note.text}")
     yield ""
+    yield from session_settings()
+
+
+def session_settings() -> Iterator[str]:
+    """What a script asks of psql and of its session before it begins."""
     yield "\\set ON_ERROR_STOP on"
     yield "SET timezone = 'UTC';"
     yield "-- Give up rather than queue behind a long query, with every later query queueing behind us."

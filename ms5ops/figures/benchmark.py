@@ -109,7 +109,7 @@ def ecdf_figure(sides: Mapping[str, Sequence[float]], unit: Unit, target: float 
         every.append(target)
         level_line(figure, "x", target, f"target {target_text(target, unit)}", TARGET, log=is_wide(every))
     figure.add_hline(y=0.95, line={"color": NEUTRAL, "dash": "dot", "width": 1}, annotation_text="95 of 100",
-                     annotation_position="bottom right")  # fmt: skip
+                     annotation_position="top left")  # fmt: skip
     figure.update_layout(hovermode="closest", showlegend=len(sides) > 1, legend={"traceorder": "normal"})
     share_axis(figure, "Share of samples", range=[0, 1.03])
     return value_axis(figure, "x", unit, every)

@@ -65,7 +65,7 @@ def key_figures(page: Readings) -> None:
         )
         st.metric(
             "Space saved",
-            units.percent_text(found.saved_share) if found.compressed_chunks else "none",
+            units.percent_text(found.saved_share) if found.compressed_chunks else "none yet",
             border=True,
             help="One minus stored over uncompressed bytes, over all tables and aggregates. Data younger than the "
             "compression policy's age are still uncompressed. Phase 4 asks for over 70 % of what is compressed.",
@@ -76,7 +76,7 @@ def key_figures(page: Readings) -> None:
             if found.jobs is None
             else f"{found.jobs_in_trouble} of {found.jobs}"
             if found.jobs
-            else "none",
+            else "no jobs",
             border=True,
             help="Jobs that fail, or that should have started more than 5 minutes ago.",
         )
@@ -84,7 +84,7 @@ def key_figures(page: Readings) -> None:
             "Fresh summaries",
             units.MISSING
             if found.aggregates is None
-            else "none"
+            else "none yet"
             if not found.aggregates
             else f"{found.aggregates_on_time} of {found.aggregates_judged}"
             if found.aggregates_judged

@@ -21,8 +21,12 @@ _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#1c2430}"
     "table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}th,td{text-align:left;padding:.3rem .6rem;"
     "border-bottom:1px solid #d5dae1;vertical-align:top}th{background:#f2f4f7}"
-    "td:first-child{white-space:nowrap}h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}"
+    "td:first-child{white-space:nowrap}"
+    "td:nth-child(5):nth-last-child(2),td:nth-child(6){white-space:nowrap}"  # of an operation: when, how long
+    "h1{font-size:1.6rem}h2{font-size:1.2rem;margin-top:2rem}"
 )
+
+_PRODUCTS = {"timescaledb": "TimescaleDB", "postgresql": "PostgreSQL"}
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,10 @@ class Report:
             ("Started", instant_text(one.started_at)),
             ("Finished", instant_text(one.finished_at)),
             ("Operations", f"{one.done} of {one.operations} done"),
-            ("Servers", ", ".join(f"{name} {version}" for name, version in one.server_versions.items())),
+            (
+                "Servers",
+                ", ".join(f"{_PRODUCTS.get(name, name)} {version}" for name, version in one.server_versions.items()),
+            ),
             ("ms5ops", one.tool_version),
             ("Plan", one.plan_hash),
             ("State before", one.state_hash),
@@ -149,8 +156,13 @@ def write(report: Report, into: Path | None = None) -> tuple[Path, Path]:
 
 
 def _checks(title: str, checks: Sequence[Check]) -> Section:
-    lines = [(check.verdict, check.title, check.expected, check.found, "; ".join(check.evidence)) for check in checks]
-    return Section(title, table=(("Verdict", "Check", "Expected", "Found", "Evidence"), *lines))
+    lines = [(check.verdict, check.title, check.expected, check.found, _evidence(check)) for check in checks]
+    return Section(title, table=(("Verdict", "Check", "Expected", "Found", "Evidence, and what to do"), *lines))
+
+
+def _evidence(check: Check) -> str:
+    evidence = "; ".join(check.evidence)
+    return ". ".join(filter(None, (evidence, check.advice)))
 
 
 def _operations(title: str, rows: Sequence[OperationRow]) -> Section:

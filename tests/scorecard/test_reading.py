@@ -54,7 +54,7 @@ def test_every_value_is_that_of_its_record(here: Site) -> None:
 
 
 def test_the_table_names_what_is_measured_how(here: Site) -> None:
-    answer = CliRunner().invoke(app, ["scorecard"])
+    answer = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["scorecard"])
     assert answer.exit_code == 0
     assert "Phase 4 meets 7 of its 12 success criteria. Not met: The rollout ran without an error" in answer.stdout
     assert "python -m ms5ops alerts test" in answer.stdout

@@ -181,7 +181,8 @@ def _advised(run: Run, row: OperationRow, satisfied: bool | None, found: str) ->
     run.journal.progress(row, satisfied=satisfied, found=found)
     run.journal.ended(row, "skipped")
     if not satisfied:
-        run.journal.event(f"For the administrator: {row.operation.title} (found: {found}).", "info", row.operation.key)
+        how = "it is not so yet" if satisfied is False else f"whether it is so cannot be told: {found.rstrip('.')}"
+        run.journal.event(f"For the administrator: {row.operation.title} ({how}).", "info", row.operation.key)
 
 
 def _closed(run: Run) -> None:

@@ -139,9 +139,14 @@ def read_report(
 
 
 def write(report: Report, into: Path | None = None) -> tuple[Path, Path]:
-    """Write it as Markdown and HTML; the two files. RolloutError where they cannot be written."""
+    """Write it as Markdown and HTML; the two files. RolloutError where they cannot be written.
+
+    That of a way back stands beside the one of the deployment, which has the checks.
+    """
     into = into or folder()
-    name = f"{report.deployment.environment}_{report.deployment.number:04d}_{report.deployment.id.hex[:8]}"
+    one = report.deployment
+    back = "_rollback" if one.direction == "rollback" else ""
+    name = f"{one.environment}_{one.number:04d}_{one.id.hex[:8]}{back}"
     files = into / f"{name}.md", into / f"{name}.html"
     try:
         into.mkdir(parents=True, exist_ok=True)
@@ -182,8 +187,11 @@ def _operations(title: str, rows: Sequence[OperationRow]) -> Section:
 
 def _status(row: OperationRow) -> str:
     if row.operation.advice:
-        satisfied = row.progress.get("satisfied")
-        return "as advised" if satisfied else f"advice; found {row.progress.get('found', 'not checked yet')}"
+        match row.progress.get("satisfied"):
+            case None:
+                return "advised; not checked"
+            case satisfied:
+                return "as advised" if satisfied else "advised; not so yet"
     return row.status + (f": {row.error}" if row.error else "")
 
 

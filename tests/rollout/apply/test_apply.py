@@ -7,7 +7,7 @@ import pytest
 
 from ms5ops.database import Database
 from ms5ops.errors import RolloutError
-from ms5ops.rollout import journal
+from ms5ops.rollout import journal, report
 from ms5ops.rollout.executor import apply, give_up, resume
 from ms5ops.rollout.running import Progress, Stop
 from tests.rollout.apply.handmade import (
@@ -32,6 +32,9 @@ def test_every_kind_of_operation_is_done_verified_and_journalled(probe: Database
     outcome = apply(probe, WHOLE, conditions(report=seen.append), server_versions=VERSIONS)
     assert (outcome.status, outcome.left, outcome.failed) == ("done", (), None), outcome
     assert outcome.advice == ("01.workers",)
+    told = report.read_report(probe, journal.deployment(probe))
+    assert "advised; not so yet" in told.markdown()
+    assert any("it is not so yet" in one.message for one in told.events)
     with probe.session() as session:
         rows = journal.operations(session, outcome.deployment)
         assert [row.status for row in rows] == ["done"] * 7 + ["skipped"]

@@ -23,6 +23,7 @@ from ms5ops.rollout.dry_run import dry_run
 from ms5ops.rollout.executor import apply
 from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
+from ms5ops.rollout.rollback import rollback
 from tests.conftest import Sandboxes
 from tests.rollout.apply.handmade import VERSIONS, WHOLE, WRONG, Plan, catalogue, conditions, connected_to, index
 
@@ -186,3 +187,7 @@ def test_a_report_tells_the_whole_story_in_both_formats(probe: Database, tmp_pat
     assert "http" not in page
     assert "<script" not in page
     assert os.path.dirname(files[0]) == str(tmp_path)
+    assert rollback(probe, journal.deployment(probe), conditions()).status == "rolled back"
+    back = report.write(report.read_report(probe, journal.deployment(probe)), tmp_path)
+    assert "Checks before" in files[0].read_text(), "the report of a way back takes nobody's place"
+    assert "rolled back" in back[0].read_text()

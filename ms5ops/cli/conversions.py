@@ -36,7 +36,8 @@ def conversions(context: typer.Context, environment: EnvironmentOption = None, a
         typer.echo("No conversion has kept a table.")
         return
     table = Table("Kept", "What", "Instead of it there is", "Size", "Since (UTC)", "By", box=None)
-    table.columns[0].overflow = "fold"  # a name that is cut cannot be dropped
+    for place, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = place == 0, "fold"  # a name that is cut cannot be dropped
     for one in found:
         by = f"deployment {one.number}" if one.number is not None else "a conversion by itself"
         now = f"{one.table}, a {'hypertable' if one.kind == 'plain table' else 'plain table'}"

@@ -13,7 +13,7 @@ from ms5ops.access.audit import Entry
 from ms5ops.access.audit_export import details_text
 from ms5ops.benchmark.comparison_summary import card_texts, headline, verdict_frame
 from ms5ops.benchmark.trend_summary import change_frame
-from ms5ops.environments import Origin
+from ms5ops.environments import Origin, source_text
 from ms5ops.figures.month_sizes import BOTTOM, HEIGHT, WIDTH, size_bars
 from ms5ops.figures.scorecard import sparkline
 from ms5ops.observe.finding import counted
@@ -52,6 +52,7 @@ def monthly_html(facts: MonthFacts) -> str:
         facts=facts,
         title=title(facts),
         version=__version__,
+        database=source_text(facts.source),
         until=f"as it stood at the end of {facts.month.title}" if facts.is_over
         else f"as it stood on {instant_text(facts.made_at)}: {facts.month.title} is not over",
         origins=[(origin, ORIGINS[origin]) for origin in _origins(facts)],

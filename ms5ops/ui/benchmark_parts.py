@@ -24,10 +24,11 @@ from ms5ops.benchmark.run_summary import (
     value_text,
 )
 from ms5ops.benchmark.run_summary import verdict as run_verdict
+from ms5ops.benchmark.sides import deployment_names
 from ms5ops.environments import source_text
 from ms5ops.errors import Ms5opsError
 from ms5ops.figures.benchmark import distribution_figure, ecdf_figure, samples_figure
-from ms5ops.ui.benchmark_readings import loaded, run_headers
+from ms5ops.ui.benchmark_readings import deployments, loaded, run_headers
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.panels import chart_panel, empty_panel
@@ -236,7 +237,7 @@ def tabs(page: Readings, run: Run, every: Sequence[RunHeader]) -> None:
         "One benchmark": lambda: _one(run),
         "All figures": lambda: _results(run),
         "Plans": lambda: _plans(run),
-        "Circumstances": lambda: _circumstances(run.header),
+        "Circumstances": lambda: _circumstances(page, run.header),
         "Past runs": lambda: past_runs(page, every),
     }
     for tab, draw in zip(
@@ -344,7 +345,7 @@ def _plans(run: Run) -> None:
     show_table(frame, PLAN_COLUMNS, key="plans")
 
 
-def _circumstances(header: RunHeader) -> None:
+def _circumstances(page: Readings, header: RunHeader) -> None:
     told = header.surroundings
     facts: dict[str, object] = {
         "Started": units.instant_text(header.started_at),
@@ -366,13 +367,23 @@ def _circumstances(header: RunHeader) -> None:
             "Size of the database": units.bytes_text(told.database_bytes),
             "Compressed share": units.percent_text(told.compressed_share),
             "Policy in force (fingerprint)": (told.policy_hash or "none")[:12],
-            "Deployment in force (identifier)": told.deployment_id or "none",
+            "Deployment in force": _deployment_text(page, told.deployment_id),
             "Protocol": told.protocol,
             "ms5ops": told.tool_version,
         }
         facts |= {topic[:1].upper() + topic[1:]: value for topic, value in told.hardware.items()}
         facts |= {f"Setting {name}": value for name, value in told.settings.items()}
     show_table(_facts(facts), FACT_COLUMNS, key="circumstances")
+
+
+def _deployment_text(page: Readings, deployment_id: str | None) -> str:
+    """What people call the deployment; its id where it is not of this database, or the journal cannot be read."""
+    if deployment_id is None:
+        return "none"
+    try:
+        return deployment_names(deployments(page)).get(deployment_id, deployment_id)
+    except Ms5opsError:
+        return deployment_id
 
 
 def _facts(values: Mapping[str, object]) -> pd.DataFrame:

@@ -11,7 +11,9 @@ import streamlit as st
 from ms5ops.benchmark import store
 from ms5ops.benchmark.records import Result, Run, RunHeader
 from ms5ops.benchmark.sampling import samples_frame
-from ms5ops.ui.readings import READ_TTL_S, Readings, history
+from ms5ops.benchmark.selection import DeploymentSpan
+from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.ui.readings import READ_TTL_S, Readings, history, times_forgotten
 
 
 def run_headers(page: Readings) -> tuple[RunHeader, ...]:
@@ -40,6 +42,11 @@ def samples_of(headers: Sequence[RunHeader], benchmark: str) -> pd.DataFrame:
     return _samples(tuple(one.run_id for one in headers if not one.is_summary), benchmark)
 
 
+def deployments(page: Readings) -> tuple[DeploymentSpan, ...]:
+    """The deployments of this environment's database, oldest first; Ms5opsError where its journal cannot be read."""
+    return _deployments(page.source, times_forgotten(page.source), page)
+
+
 def forget_headers() -> None:
     """Let the next page load read the list afresh: a run has ended."""
     _headers.clear()
@@ -48,6 +55,11 @@ def forget_headers() -> None:
 @st.cache_resource(ttl=READ_TTL_S, show_spinner=False, max_entries=1)
 def _headers() -> tuple[RunHeader, ...]:
     return store.run_headers(history())
+
+
+@st.cache_data(ttl=READ_TTL_S, show_spinner=False, max_entries=32)
+def _deployments(source: str, forgotten: int, _page: Readings) -> tuple[DeploymentSpan, ...]:  # cached by the first two
+    return deployment_spans(_page.connected.database, source)
 
 
 @st.cache_resource(show_spinner=False, max_entries=4)

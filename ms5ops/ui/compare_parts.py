@@ -17,7 +17,6 @@ from ms5ops.benchmark.sides import (
     Choice,
     choices,
     deployment_names,
-    deployment_spans,
     first_pair,
     outside_figures,
     sizes_beside,
@@ -26,7 +25,7 @@ from ms5ops.benchmark.surroundings import Difference
 from ms5ops.benchmark.verdicts import BASIS_WORDS
 from ms5ops.errors import BenchmarkError, Ms5opsError
 from ms5ops.observe.savings import savings
-from ms5ops.ui import readings
+from ms5ops.ui import benchmark_readings, readings
 from ms5ops.ui.benchmark_readings import loaded, run_headers
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import in_words, plain, show_error
@@ -72,16 +71,11 @@ def material(page: Readings) -> Material | None:
         page_link("benchmarks")
         return None
     try:
-        deployments = _deployments(page.source, page)
+        deployments = benchmark_readings.deployments(page)
     except Ms5opsError as error:
         show_error(error, "the journal of deployments")
         deployments = ()
     return Material(page, headers, deployments, deployment_names(deployments))
-
-
-@st.cache_data(ttl=readings.READ_TTL_S, show_spinner=False, max_entries=32)
-def _deployments(source: str, _page: Readings) -> tuple[DeploymentSpan, ...]:
-    return deployment_spans(_page.connected.database, source)
 
 
 def sides(found: Material) -> tuple[Selected, Selected] | None:

@@ -5,7 +5,7 @@ from typing import Literal
 import streamlit as st
 
 from ms5ops.benchmark.records import RunHeader
-from ms5ops.benchmark.sides import choices, deployment_spans
+from ms5ops.benchmark.sides import choices
 from ms5ops.control.runs import Options, Order
 from ms5ops.errors import Ms5opsError
 from ms5ops.rollout.journal import Deployment
@@ -57,7 +57,7 @@ def _around(found: Material, applied: Deployment) -> dict[str, str] | None:
     """The sides before and after the deployment, as the compare page is asked for them; None where one has no run, or
     that cannot be read just now."""
     try:
-        spans = deployment_spans(found.connected.database, found.page.source)
+        spans = benchmark_readings.deployments(found.page)
         offered = {one.word for one in choices(benchmark_readings.run_headers(found.page), spans)}
     except Ms5opsError:
         return None

@@ -6,7 +6,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
+from ms5ops import paths
 from ms5ops.benchmark.selection import DeploymentSpan, select
 from ms5ops.benchmark.store import load_runs, run_headers
 from ms5ops.collect import collect
@@ -176,3 +178,15 @@ def test_the_rest_of_an_interrupted_replay_is_due_again(tmp_path: Path) -> None:
 def test_progress_is_told_in_words() -> None:
     assert replaying.Status(8, 3, "data", 0.3, 40.2).text == "replaying month 3 of 8, about 40 s left"
     assert replaying.Status(8).text == "replaying month 1 of 8"
+
+
+def test_a_replayed_run_after_phase_4_names_the_deployment_in_force(home: Replayed) -> None:
+    page = AppTest.from_file(str(paths.PROJECT / "ms5ops" / "ui" / "navigation.py"), default_timeout=60)
+    page.switch_page(str(paths.PROJECT / "pages" / "benchmarks.py"))
+    page.query_params["benchmark_tab"] = "Circumstances"
+    page.run()
+    assert not page.exception, page.exception
+    facts = page.dataframe[0].value.set_index("what")["value"]
+    assert facts["Deployment in force"] == "deployment 1"
+    assert facts["Database"].startswith("sandbox, filled 20")
+    assert facts["Origin of the data"] == "replayed"

@@ -55,9 +55,10 @@ def collect(settings: Settings, name: str | None = None, history: History | None
 
 def keep(history: History, connected: Connected, policy: Callable[[], PolicySet]) -> Collected:
     """Read a server and store a snapshot, with the checks after a deployment of that policy set, and its job runs."""
-    server = connect_server(connected.database, connected.schema)
+    wanted = reading(policy)
+    server = connect_server(connected.database, connected.schema, wanted.value)
     overview = read_all(server)
-    checks = reading(lambda: postchecks(server, policy(), overview=overview))
+    checks = reading(lambda: postchecks(server, wanted.get(), overview=overview))
     made = None if checks.value is None else pd.DataFrame(map(asdict, checks.value), columns=list(CHECK_COLUMNS))
     snapshot = replace(snapshot_of(overview), checks=made)
     source = source_id(connected)

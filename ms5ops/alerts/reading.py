@@ -13,13 +13,13 @@ from ms5ops.benchmark.store import load_results, run_headers
 from ms5ops.benchmark.trends import trends
 from ms5ops.config import SANDBOX
 from ms5ops.control import drift
+from ms5ops.control.policy_sets import server_of
 from ms5ops.control.service import Service
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import ConfigError, Ms5opsError
 from ms5ops.history import History
 from ms5ops.observe.growth import Outlook, outlook, settled, table_growths
 from ms5ops.observe.overview import Overview, read_all, reading
-from ms5ops.observe.server import connect_server
 
 MOST_RUNS = 200
 """Own choice: over so many runs a level is told; older ones say nothing about the last month."""
@@ -42,7 +42,7 @@ def read_material(service: Service, environment: str, history: History) -> tuple
 def _read(service: Service, connected: Connected, history: History) -> Material:
     overview, unreachable = None, None
     try:
-        overview = read_all(connect_server(connected.database, connected.schema))
+        overview = read_all(server_of(connected))
         source = source_id(connected)
     except Ms5opsError as error:
         if connected.name == SANDBOX:

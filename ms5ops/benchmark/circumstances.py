@@ -16,6 +16,7 @@ from ms5ops.observe.jobs import read_jobs
 from ms5ops.observe.overview import reading
 from ms5ops.observe.server import connect_server
 from ms5ops.observe.tables import Table, read_database_size, read_tables
+from ms5ops.policy.document import PolicySet
 from ms5ops.queries import ANY_VERSION, query, version_text
 from ms5ops.rollout import journal
 from ms5ops.units import bytes_text
@@ -32,9 +33,12 @@ SETTINGS = (
 PROTOCOL = "simple query protocol, values in the text"
 
 
-def read_surroundings(connected: Connected) -> Surroundings:
-    """What is in force now. Raises ServerError where the server cannot be reached; what cannot be read is None."""
-    server = connect_server(connected.database, connected.schema)
+def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
+    """What is in force now; rows are those of the policy set's tables.
+
+    Raises ServerError where the server cannot be reached; what cannot be read is None.
+    """
+    server = connect_server(connected.database, connected.schema, policy)
     chunks = reading(lambda: read_chunks(server))
     tables = reading(lambda: read_tables(server, chunks.value))
     jobs = reading(lambda: read_jobs(server, tables.get()))

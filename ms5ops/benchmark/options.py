@@ -13,6 +13,7 @@ from ms5ops.benchmark.sampling import FULL, QUICK, Effort, Sample
 from ms5ops.config import Settings
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import ConfigError
+from ms5ops.policy.document import PolicySet, default_policy
 
 Part = Literal["query", "ingest", "concurrency", "jobs", "load"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -47,26 +48,34 @@ class Options:
 class Site:
     """Where to measure: a reading connection, a changing one where it can be had, the database's identity.
 
-    ``refusal`` says why there is no changing one: what has to write passes it on.
+    ``refusal`` says why there is no changing one: what has to write passes it on. ``policy`` says which tables there
+    should be, and how much is expected to come in.
     """
 
     read: Connected
     write: Connected | None
     source: str
     refusal: ConfigError | None = None
+    policy: PolicySet = field(default_factory=default_policy, repr=False)
 
 
 @contextmanager
-def open_site(settings: Settings, environment: str | None = None) -> Iterator[Site]:
-    """The site of an environment (None: the default one), closed when the block ends. Errors as ``connect``'s."""
+def open_site(
+    settings: Settings, environment: str | None = None, policy_of: Callable[[str], PolicySet] | None = None
+) -> Iterator[Site]:
+    """The site of an environment (None: the default one), closed when the block ends. Errors as ``connect``'s.
+
+    ``policy_of``: the policy set of an environment, by its name; None: the one that comes with ms5ops.
+    """
     read = connect(settings, environment)
+    policy = policy_of(read.name) if policy_of else default_policy()
     write, refusal = None, None
     try:
         write = connect(settings, environment, "deploy")
     except ConfigError as error:  # reading needs none
         refusal = error
     try:
-        yield Site(read, write, source_id(read), refusal)
+        yield Site(read, write, source_id(read), refusal, policy)
     finally:
         for connected in (read, write):
             if connected is not None:

@@ -39,7 +39,7 @@ def run_suite(
     pace = Pace(report, stop, _expected(options, effort))
     pace.begin("looking")
     pace.say("Reading the circumstances")
-    surroundings = read_surroundings(site.read)
+    surroundings = read_surroundings(site.read, site.policy)
     choice = anchor.choose(site.read.database, site.read.schema, options.anchor, started)
     header = RunHeader(
         run_id=str(uuid4()),

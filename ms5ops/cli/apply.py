@@ -23,6 +23,7 @@ from ms5ops.control.service import Service
 from ms5ops.control.site import reasons, refuse_blocking, refuse_closed
 from ms5ops.errors import NotAllowed, RolloutError
 from ms5ops.observe.overview import as_plain
+from ms5ops.observe.server import connect_server
 from ms5ops.rollout import dry_run as trying
 from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
@@ -223,7 +224,7 @@ def check_pre(environment: EnvironmentOption = None, policy: PolicyOption = None
 def check_post(environment: EnvironmentOption = None, policy: PolicyOption = None, as_json: JsonOption = False) -> None:
     """The technical criteria of Phase 4. Exit code 0: all passed, 1: one failed, 2: one could not be made."""
     connected, wanted = rollout.open_reading(environment, policy)
-    _answer_checks(postchecks(rollout.server_of(connected), wanted), as_json)
+    _answer_checks(postchecks(connect_server(connected.database, connected.schema, wanted), wanted), as_json)
 
 
 def deployments(

@@ -28,6 +28,7 @@ from ms5ops.cli import benchmark_store
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import load_settings
+from ms5ops.control.policy_sets import judged_by
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.overview import as_plain
 from ms5ops.units import duration_text
@@ -89,7 +90,7 @@ def run(
     )
     with (
         background.alone(settings.chosen(environment), label=label, actor=options.actor) as announced,
-        open_site(settings, environment) as site,
+        open_site(settings, environment, judged_by) as site,
     ):
         done = _measured(site, options, announced, repeat)
         last = done[-1].header

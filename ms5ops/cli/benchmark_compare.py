@@ -26,12 +26,12 @@ from ms5ops.cli.benchmark_store import history
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import load_settings
+from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import BenchmarkError, ConfigError, Ms5opsError
 from ms5ops.history import History
 from ms5ops.observe.overview import as_plain, read_all
 from ms5ops.observe.savings import savings
-from ms5ops.observe.server import connect_server
 from ms5ops.reports.comparison import comparison_html
 
 EXIT_WORSE = 1
@@ -156,7 +156,7 @@ def _loaded(store: History, selected: Selected) -> Side:
 
 def _saved_share(connected: Connected) -> float | None:
     """What compression saves now of what it took in; None where that could not be read, or nothing is compressed."""
-    compression = read_all(connect_server(connected.database, connected.schema)).compression.value
+    compression = read_all(server_of(connected)).compression.value
     return savings(compression).saved_share if compression else None
 
 

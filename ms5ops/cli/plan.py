@@ -17,6 +17,7 @@ from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
 from ms5ops.config import SANDBOX, MaintenanceWindow, Settings
 from ms5ops.control import policy_sets
+from ms5ops.control.policy_sets import server_of
 from ms5ops.control.service import Service
 from ms5ops.environments import connect
 from ms5ops.errors import SandboxError, ServerUnreachable
@@ -54,7 +55,7 @@ def plan(  # noqa: PLR0917 - the command's options
     if as_json and as_sql:
         raise typer.BadParameter("Give --json or --sql, not both.")
     connected, wanted = open_reading(environment, policy)
-    state = read_state(connect_server(connected.database, connected.schema), wanted, connected.deploy_role)
+    state = read_state(connect_server(connected.database, connected.schema, wanted), wanted, connected.deploy_role)
     made = make_plan(state, wanted, None if not phase else cast(list[Phase], phase))
     if out is not None:
         made.save(out)
@@ -104,7 +105,7 @@ def _measured(settings: Settings, name: str) -> tuple[Measured | None, str | Non
         window = settings.environment(name).maintenance_window
     try:
         connected = connect(settings, name)
-        overview = read_all(connect_server(connected.database, connected.schema))
+        overview = read_all(server_of(connected))
     except (ServerUnreachable, SandboxError) as error:
         return (None if window is None else Measured(maintenance_window=window)), f"{error.happened} {error.next_step}"
     errors = "; ".join(f"{section} could not be read: {error.happened}" for section, error in overview.errors().items())

@@ -12,11 +12,11 @@ from ms5ops.access import shell
 from ms5ops.cli.status import EnvironmentOption
 from ms5ops.cli.terminal import narration
 from ms5ops.config import load_settings
+from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import connect
 from ms5ops.errors import ServerUnreachable
 from ms5ops.history import History
 from ms5ops.observe.overview import Overview, read_all
-from ms5ops.observe.server import connect_server
 from ms5ops.reports.month import ReportError, last_whole_month, month_named
 from ms5ops.reports.month_reading import read_month
 from ms5ops.reports.monthly import file_name, monthly_html, summary_line
@@ -42,7 +42,7 @@ def report(
     try:
         overview: Overview | None = None
         try:
-            overview = read_all(connect_server(connected.database, connected.schema))
+            overview = read_all(server_of(connected))
         except ServerUnreachable as error:
             narration.print(f"Without the server itself: {escape(error.happened)}")
         facts = read_month(settings, connected, overview, History(), wanted, reader=shell.actor())

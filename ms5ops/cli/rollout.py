@@ -22,7 +22,6 @@ from ms5ops.control.site import Site
 from ms5ops.control.supervision import supervised
 from ms5ops.environments import Connected, connect
 from ms5ops.errors import Ms5opsError, RolloutError
-from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet, load_policy
 from ms5ops.rollout import running as at_work
 from ms5ops.rollout.conditions import Conditions
@@ -121,11 +120,6 @@ def open_reading(environment: str | None, policy: Path | None) -> tuple[Connecte
     """Connect as the reading role."""
     service = Service.here()
     return connect(service.settings, environment), policy_for(service, environment, policy)[0]
-
-
-def server_of(connected: Connected) -> Server:
-    """The server of a connection."""
-    return connect_server(connected.database, connected.schema)
 
 
 def way_to_json(way: Way) -> dict[str, Any]:

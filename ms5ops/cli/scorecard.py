@@ -11,10 +11,10 @@ from ms5ops import units
 from ms5ops.cli.status import STYLES, EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers
 from ms5ops.config import load_settings
+from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import connect
 from ms5ops.history import History
 from ms5ops.observe.overview import as_plain, read_all
-from ms5ops.observe.server import connect_server
 from ms5ops.scorecard.reading import read_scorecard
 from ms5ops.scorecard.records import AREAS, Criterion, Scorecard, Trend
 
@@ -29,7 +29,7 @@ def scorecard(environment: EnvironmentOption = None, as_json: JsonOption = False
     settings = load_settings()
     connected = connect(settings, environment)
     try:
-        overview = read_all(connect_server(connected.database, connected.schema))
+        overview = read_all(server_of(connected))
         found = read_scorecard(settings, connected, overview, History())
     finally:
         connected.database.close()

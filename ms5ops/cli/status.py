@@ -16,13 +16,13 @@ from ms5ops.access import shell
 from ms5ops.access.manage import allowed
 from ms5ops.cli.terminal import answers
 from ms5ops.config import load_settings
+from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import connect
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.health import Finding, findings, worst
 from ms5ops.observe.jobs import job_state
 from ms5ops.observe.overview import Overview, as_plain, long_lists, read_all
 from ms5ops.observe.routine import routine
-from ms5ops.observe.server import connect_server
 from ms5ops.observe.tables import short_name
 
 EnvironmentOption = Annotated[
@@ -44,7 +44,7 @@ def status(
     Exit code 1 where a finding is critical.
     """
     connected = connect(load_settings(), environment)
-    overview = read_all(connect_server(connected.database, connected.schema))
+    overview = read_all(server_of(connected))
     found = findings(overview)
     if as_json:
         about = {"tool_version": __version__, "environment": connected.name, "origin": connected.origin}

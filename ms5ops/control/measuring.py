@@ -12,6 +12,7 @@ from ms5ops.benchmark.run_summary import benchmark_title
 from ms5ops.benchmark.series import run_series
 from ms5ops.config import Settings
 from ms5ops.control import runs
+from ms5ops.control.policy_sets import judged_by
 from ms5ops.control.runs import Run
 from ms5ops.control.store import Store
 from ms5ops.errors import BenchmarkError
@@ -38,7 +39,7 @@ def measure(settings: Settings, run: Run, actor: Actor, tell: Callable[[str], No
     )
     with (
         background.alone(run.order.environment, label=asked.label, actor=actor.name) as announced,
-        open_site(settings, run.order.environment) as site,
+        open_site(settings, run.order.environment, judged_by) as site,
     ):
         told = -TOLD_EVERY_S
 

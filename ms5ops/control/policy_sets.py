@@ -3,6 +3,7 @@
 Version 0 is the set that comes with ms5ops. A text is checked as a whole before anything of it is kept or planned.
 """
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,11 +14,15 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from ms5ops import paths, strict
-from ms5ops.control.store import ControlError, Store, checked_comment, read, written
-from ms5ops.errors import ConfigError
-from ms5ops.policy.document import DEFAULT_FILE, PolicySet, policy_hash
+from ms5ops.control.store import ControlError, Store, checked_comment, control_store, read, written
+from ms5ops.environments import Connected
+from ms5ops.errors import ConfigError, Ms5opsError
+from ms5ops.observe.server import Server, connect_server
+from ms5ops.policy.document import DEFAULT_FILE, PolicySet, default_policy, policy_hash
 from ms5ops.policy.intervals import interval_sql
 from ms5ops.policy.lint import LintFinding, Measured, lint
+
+log = logging.getLogger(__name__)
 
 MOST_BYTES = 256 * 1024
 """Own choice: the default has 16 kB. Reading TOML takes time by the square of what is hostile in it."""
@@ -129,6 +134,23 @@ def in_force(store: Store, environment: str) -> Chosen:
     if not found:
         return Chosen(number, text, parse(text))
     return Chosen(number, text, parse(text), found[0]["chosen_by"], read(found[0]["chosen_at"]))
+
+
+def judged_by(environment: str) -> PolicySet:
+    """The set in force, which readings of an environment are judged by.
+
+    Where it cannot be read, the one that comes with ms5ops: then the log says so, and so does the Rollout page.
+    """
+    try:
+        return in_force(control_store(), environment).policy
+    except Ms5opsError as error:
+        log.warning("Readings of %s are judged by the policy set that comes with ms5ops: %s", environment, error)
+        return default_policy()
+
+
+def server_of(connected: Connected) -> Server:
+    """The server of a connection, judged by the policy set in force. Raises as ``connect_server``."""
+    return connect_server(connected.database, connected.schema, judged_by(connected.name))
 
 
 def save(

@@ -77,7 +77,7 @@ class Service:
 
     def state(self, connected: Connected, policy: PolicySet) -> State:
         """The state of a database now, as the reading role sees it."""
-        return read_state(connect_server(connected.database, connected.schema), policy, connected.deploy_role)
+        return read_state(connect_server(connected.database, connected.schema, policy), policy, connected.deploy_role)
 
     def keep_plan(
         self,

@@ -65,7 +65,7 @@ class Site:
 
     def state(self) -> State:
         """The state now."""
-        return read_state(connect_server(self.server.database, self.server.schema), self.policy)
+        return read_state(connect_server(self.server.database, self.server.schema, self.policy), self.policy)
 
     def plan(self, phases: Collection[int] | None) -> Plan:
         """The plan from the state now."""
@@ -138,7 +138,7 @@ def open_site(settings: Settings, environment: str | None, policy: PolicySet, ac
     """Connect as the deploying role. Only what has checked the actor calls this."""
     connected = connect(settings, environment, purpose="deploy")
     reading = Database(connected.database.target, "read")
-    return Site(connected, policy, connect_server(reading, connected.schema), Who.here(actor))
+    return Site(connected, policy, connect_server(reading, connected.schema, policy), Who.here(actor))
 
 
 def reasons(**given: str | None) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ms5ops.observe.compression import ROWS_PER_SEGMENT_POOR, ROWS_PER_SEGMENT_WANTED, TableCompression
-from ms5ops.observe.tables import ExpectedTable, Table, expected_table, short_name
+from ms5ops.observe.tables import ExpectedTable, Table, short_name
 from ms5ops.queries import Version
 from ms5ops.units import MISSING, interval_text
 
@@ -16,7 +16,7 @@ FOREIGN_KEYS_SEGMENTED_BEFORE = (2, 17)
 def settings_beside_plan(
     tables: Sequence[Table], compression: Sequence[TableCompression], schema: str, version: Version
 ) -> pd.DataFrame:
-    """Settings of every hypertable, and of aggregates that have some, beside Phase 4's.
+    """Settings of every hypertable, and of aggregates that have some, beside the policy set's.
 
     Columns, all text: table, segment_by, segment_by_planned, order_by, order_by_planned, compress_after,
     compress_after_planned, verdict.
@@ -25,7 +25,7 @@ def settings_beside_plan(
     rows = []
     for one in compression:
         table = by_name.get(one.table)
-        plan = expected_table(table) if table else None
+        plan = table.expected if table else None
         if plan is None and not one.enabled and one.kind != "hypertable":
             continue
         differences = plan_differences(one, plan, version) if plan else []
@@ -35,10 +35,10 @@ def settings_beside_plan(
                 "segment_by": _columns(one.segment_by, one.enabled),
                 "segment_by_planned": ", ".join(plan.segment_by) if plan else MISSING,
                 "order_by": _columns(one.order_by, one.enabled),
-                "order_by_planned": f"{plan.time_column} DESC" if plan else MISSING,
+                "order_by_planned": ", ".join(plan.order_by) if plan else MISSING,
                 "compress_after": interval_text(one.compress_after) if one.job_id is not None else "no policy",
                 "compress_after_planned": interval_text(plan.compress_after) if plan else MISSING,
-                "verdict": "; ".join(differences) or ("as planned" if plan else "Phase 4 says nothing"),
+                "verdict": "; ".join(differences) or ("as planned" if plan else "not in the policy set"),
             }
         )
     return pd.DataFrame(
@@ -49,18 +49,18 @@ def settings_beside_plan(
 
 
 def plan_differences(one: TableCompression, plan: ExpectedTable, version: Version) -> list[str]:
-    """In which settings a table differs from Phase 4's matrix; none where all agree."""
+    """In which settings a table differs from the policy set; none where all agree."""
     if not one.enabled:
-        return ["compression is switched off"]
+        return [] if plan.compress_after is None else ["compression is switched off"]
     found = []
     extra = set(one.segment_by) - set(plan.segment_by)
     missing = set(plan.segment_by) - set(one.segment_by)
     if missing or (extra and version >= FOREIGN_KEYS_SEGMENTED_BEFORE):
         found.append("other segment by")
-    # NULLS LAST and a second column change nothing about how well the time column's order compresses.
-    if not one.order_by or " ".join(one.order_by[0].split()[:2]) != f"{plan.time_column} DESC":
+    # NULLS LAST and a second column change nothing about how well the first one's order compresses.
+    if not one.order_by or one.order_by[0].split()[:2] != plan.order_by[0].split()[:2]:
         found.append("other order by")
-    if one.job_id is None:
+    if one.job_id is None and plan.compress_after is not None:
         found.append("no policy")
     elif one.compress_after != plan.compress_after:
         found.append("other age")

@@ -13,13 +13,14 @@ from ms5ops.observe.compression import (
 from ms5ops.observe.finding import Finding, counted, short
 from ms5ops.observe.retention import TableRetention
 from ms5ops.observe.savings import saved_text
-from ms5ops.observe.tables import Table, expected_table, expected_tables
+from ms5ops.observe.tables import Table
 from ms5ops.units import bytes_text, count_text, interval_text, percent_text, ratio_text
 
 
 def table_findings(tables: Sequence[Table]) -> list[Finding]:
-    """Expected tables that are plain or missing, or whose chunk interval differs from Phase 4's."""
+    """Expected tables that are plain or missing, or whose chunk interval differs from the policy set's."""
     found = []
+    every = sum(table.is_expected for table in tables)
     plain = [table for table in tables if table.kind == "plain table"]
     missing = [table for table in tables if table.kind == "missing"]
     if plain:
@@ -28,7 +29,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.plain",
                 severity="warning",
-                title=f"{len(plain)} of {len(expected_tables())} tables are still plain tables",
+                title=f"{len(plain)} of {every} tables are still plain tables",
                 detail="They are kept whole: nothing in them is compressed or expires, and queries slow down as they "
                 "grow.",
                 remedy="Roll out Phase 4: python -m ms5ops plan shows each step.",
@@ -45,7 +46,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.missing",
                 severity="warning",
-                title=f"{len(missing)} of {len(expected_tables())} expected tables do not exist",
+                title=f"{len(missing)} of {every} expected tables do not exist",
                 detail=f"Not found: {', '.join(table.name for table in missing)}.",
                 remedy="Check the environment's database and schema, and whether the MS5.0 migrations have run.",
                 page="storage",
@@ -55,7 +56,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
     other = [
         (table, expected)
         for table in tables
-        if (expected := expected_table(table))
+        if (expected := table.expected)
         and table.kind == "hypertable"
         and table.chunk_interval != expected.chunk_interval
     ]
@@ -85,18 +86,18 @@ def policy_findings(
     retention: Sequence[TableRetention],
     aggregates: Sequence[Aggregate],
 ) -> list[Finding]:
-    """Policies that Phase 4 expects on hypertables and that are not there."""
+    """Policies that the policy set wants on hypertables and that are not there."""
     lacking: dict[str, list[str]] = {"compression": [], "retention": [], "aggregates": []}
     compressed = {one.table for one in compression if one.job_id is not None}
     expiring = {one.table for one in retention if one.job_id is not None}
     views = {one.aggregate.partition(".")[2] for one in aggregates}
     for table in tables:
-        expected = expected_table(table)
+        expected = table.expected
         if expected is None or table.kind != "hypertable":
             continue
-        if table.qualified not in compressed:
+        if expected.compress_after is not None and table.qualified not in compressed:
             lacking["compression"].append(table.name)
-        if table.qualified not in expiring:
+        if expected.drop_after is not None and table.qualified not in expiring:
             lacking["retention"].append(table.name)
         lacking["aggregates"] += [name for name in expected.aggregates if name not in views]
     words = {

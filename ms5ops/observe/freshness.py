@@ -11,7 +11,7 @@ import pandas as pd
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.chunks import INSTANT, instants
 from ms5ops.observe.finding import short
-from ms5ops.observe.tables import Table, expected_tables, table_named
+from ms5ops.observe.tables import Table, table_named
 from ms5ops.observe.verdict import Verdict
 from ms5ops.units import MISSING, ago_text, bytes_text, interval_text
 
@@ -200,10 +200,11 @@ def summary(aggregates: Sequence[Aggregate]) -> Summary:
     )
 
 
-def missing_aggregates(aggregates: Sequence[Aggregate]) -> tuple[str, ...]:
-    """Those that Phase 4 plans and that do not exist."""
+def missing_aggregates(aggregates: Sequence[Aggregate], tables: Sequence[Table]) -> tuple[str, ...]:
+    """Those that the policy set plans over the tables and that do not exist."""
     there = {short(one.aggregate) for one in aggregates}
-    return tuple(name for table in expected_tables() for name in table.aggregates if name not in there)
+    planned = (name for table in tables if table.expected for name in table.expected.aggregates)
+    return tuple(name for name in planned if name not in there)
 
 
 @dataclass(frozen=True)

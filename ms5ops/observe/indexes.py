@@ -8,7 +8,7 @@ from math import ceil
 from typing import Any, Literal
 
 from ms5ops.observe.server import Server
-from ms5ops.observe.tables import Table, by_storage, expected_names
+from ms5ops.observe.tables import Table, by_storage, expected_tables
 
 UsageCategory = Literal["UNUSED", "LOW USAGE", "MODERATE USAGE", "HIGH USAGE"]
 
@@ -101,7 +101,7 @@ class IndexReading:
 
 def read_indexes(server: Server, tables: Sequence[Table]) -> IndexReading:
     """Indexes of every hypertable, aggregate and expected plain table."""
-    rows = server.rows("indexes", schema=server.schema, tables=list(expected_names()))
+    rows = server.rows("indexes", schema=server.schema, tables=[one.name for one in expected_tables(server.policy)])
     age = server.rows("statistics_age")
     return IndexReading(indexes_from(rows, tables), age[0]["counted_since"] if age else None)
 

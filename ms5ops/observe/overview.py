@@ -10,7 +10,6 @@ from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
-from ms5ops.database import Database
 from ms5ops.errors import Ms5opsError, SectionDefect
 from ms5ops.observe.activity import Activity, Transactions, read_activity, read_transactions
 from ms5ops.observe.aggregates import Aggregate, read_aggregates
@@ -82,7 +81,7 @@ class Overview:
 
 def read_all(server: Server) -> Overview:
     """Read every section once. Raises only where the server cannot be reached at all."""
-    server = probe_server(server.database, server.schema)
+    server = probe_server(server.database, server.schema, server.policy)
     now = server.read_at
     settings = reading(lambda: read_settings(server))
     chunks = reading(lambda: read_chunks(server))
@@ -133,14 +132,17 @@ def reading(read: Callable[[], T]) -> Reading[T]:
 
 
 def as_plain(value: Any) -> Any:  # noqa: PLR0911  # one return per kind of value
-    """Records as JSON values: instants in ISO, intervals in seconds, frames as their length, no connections."""
+    """Records as JSON values: instants in ISO, intervals in seconds, frames as their length.
+
+    What a record's own text leaves out (a connection, the policy set) is left out here, too.
+    """
     if isinstance(value, Reading):
         kept = value.error if value.value is None else value.value
         return {"value": as_plain(kept), "read_at": as_plain(value.read_at), "seconds": round(value.seconds, 4)}
     if isinstance(value, Ms5opsError):
         return {"error": type(value).__name__, "happened": value.happened, "next_step": value.next_step}
     if is_dataclass(value) and not isinstance(value, type):
-        kept_fields = (field.name for field in fields(value) if not isinstance(getattr(value, field.name), Database))
+        kept_fields = (field.name for field in fields(value) if field.repr)
         return {name: as_plain(getattr(value, name)) for name in kept_fields}
     if isinstance(value, pd.DataFrame):
         return {"rows": len(value)}

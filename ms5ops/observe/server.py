@@ -9,6 +9,7 @@ import pandas as pd
 
 from ms5ops.database import Database
 from ms5ops.errors import FeatureMissing
+from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.queries import Query, Version, parse_version, query, version_text
 
 FOLDER = "observe"
@@ -21,13 +22,14 @@ Edition = Literal["community", "apache"]
 class Server:
     """What one database server is, as found when the connection was first used.
 
-    ``version`` is TimescaleDB's (``NO_EXTENSION`` where it is not installed), ``schema`` the one that holds
-    the five Phase 4 tables. ``edition`` is "apache" where compression, policies and aggregates are absent.
-    ``statements_version`` is pg_stat_statements' (in ``statements_schema``) or None.
+    ``version`` is TimescaleDB's (``NO_EXTENSION`` where it is not installed), ``schema`` the one that holds the tables
+    of ``policy``, the policy set by which they are judged. ``edition`` is "apache" where compression, policies and
+    aggregates are absent. ``statements_version`` is pg_stat_statements' (in ``statements_schema``) or None.
     """
 
     database: Database = field(repr=False, compare=False)
     schema: str
+    policy: PolicySet = field(repr=False, compare=False)
     version: Version
     postgres_version: tuple[int, int]
     edition: Edition
@@ -81,13 +83,17 @@ class Server:
             )
 
 
-def probe_server(database: Database, schema: str = "factory_telemetry") -> Server:
-    """What is there, whether or not the extension is. Raises ServerUnreachable or another ServerError."""
+def probe_server(database: Database, schema: str = "factory_telemetry", policy: PolicySet | None = None) -> Server:
+    """What is there, whether or not the extension is; ``policy`` None: the set that comes with ms5ops.
+
+    Raises ServerUnreachable or another ServerError.
+    """
     row = database.row(query(FOLDER, "server", NO_EXTENSION).sql)
     extension = row["extension_version"]
     return Server(
         database=database,
         schema=schema,
+        policy=policy or default_policy(),
         version=parse_version(extension) if extension else NO_EXTENSION,
         postgres_version=divmod(row["postgres_version_number"], 10_000),
         edition="apache" if row["license"] == "apache" else "community",
@@ -102,9 +108,9 @@ def probe_server(database: Database, schema: str = "factory_telemetry") -> Serve
     )  # fmt: skip
 
 
-def connect_server(database: Database, schema: str = "factory_telemetry") -> Server:
+def connect_server(database: Database, schema: str = "factory_telemetry", policy: PolicySet | None = None) -> Server:
     """As ``probe_server``; FeatureMissing where TimescaleDB is not installed or older than 2.11."""
-    server = probe_server(database, schema)
+    server = probe_server(database, schema, policy)
     if not server.extension_installed:
         raise FeatureMissing(
             f"The database {server.database_name} does not have the timescaledb extension.",

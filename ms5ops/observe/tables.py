@@ -3,13 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, Literal
 
 import pandas as pd
 
 from ms5ops.observe.server import Server
-from ms5ops.policy.document import load_policy
+from ms5ops.policy.document import PolicySet
 
 Kind = Literal["hypertable", "continuous aggregate", "plain table", "missing"]
 
@@ -19,43 +18,38 @@ DATABASE_SIZE_EXACT_BELOW = 20_000
 
 @dataclass(frozen=True)
 class ExpectedTable:
-    """What Phase 4's matrix says of one table."""
+    """What the policy set says of one table; an age of None: no such policy."""
 
     name: str
     time_column: str
     chunk_interval: timedelta
     segment_by: tuple[str, ...]
+    order_by: tuple[str, ...]
     compress_after: timedelta | None
     drop_after: timedelta | None
     aggregates: tuple[str, ...]
 
 
-@cache
-def expected_tables() -> tuple[ExpectedTable, ...]:
-    """Phase 4's tables, in the order of the default policy (ms5ops/policy/default.toml)."""
-    policy = load_policy()
+def expected_tables(policy: PolicySet) -> tuple[ExpectedTable, ...]:
+    """The enabled tables of a policy set, in its order."""
     return tuple(
         ExpectedTable(
             name=table.name,
             time_column=table.time_column,
             chunk_interval=table.chunk_interval,
             segment_by=table.segment_by,
+            order_by=tuple(map(str, table.order_by)),
             compress_after=table.compress_after,
             drop_after=table.drop_after,
-            aggregates=tuple(one.name for one in policy.aggregates.values() if policy.root(one.name) == table.name),
+            aggregates=tuple(one.name for one in policy.active_aggregates if policy.root(one.name) == table.name),
         )
-        for table in policy.tables.values()
+        for table in policy.active_tables
     )
-
-
-def expected_names() -> tuple[str, ...]:
-    """Their names, without schema."""
-    return tuple(table.name for table in expected_tables())
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table as found.
+    """One table as found. ``expected``: what the policy set says of it, None where it says nothing.
 
     ``storage_schema`` and ``storage_name`` are where its chunks are: the table itself, or an aggregate's
     materialised hypertable. Sizes include chunks, indexes and toast, and are None where they were not read;
@@ -65,7 +59,7 @@ class Table:
     schema: str
     name: str
     kind: Kind
-    is_expected: bool
+    expected: ExpectedTable | None
     storage_schema: str
     storage_name: str
     time_column: str | None
@@ -97,6 +91,11 @@ class Table:
         return self.compressed_chunks / self.chunks if self.chunks else None
 
     @property
+    def is_expected(self) -> bool:
+        """Whether the policy set names it."""
+        return self.expected is not None
+
+    @property
     def is_chunked(self) -> bool:
         """Whether it has chunks: a hypertable or an aggregate."""
         return self.kind in ("hypertable", "continuous aggregate")
@@ -124,8 +123,9 @@ def read_tables(server: Server, chunks: pd.DataFrame | None) -> tuple[Table, ...
 
     ``chunks`` is the frame of all chunks (``chunks.read_chunks``); without it sizes and rows stay None.
     """
-    plain = server.rows("plain_tables", schema=server.schema, tables=list(expected_names()))
-    return tables_from(server.rows("hypertables"), plain, chunks, server.schema)
+    expected = expected_tables(server.policy)
+    plain = server.rows("plain_tables", schema=server.schema, tables=[one.name for one in expected])
+    return tables_from(server.rows("hypertables"), plain, chunks, server.schema, expected)
 
 
 def read_database_size(server: Server) -> DatabaseSize:
@@ -151,18 +151,15 @@ def tables_from(
     plain: Sequence[Mapping[str, Any]],
     chunks: pd.DataFrame | None,
     schema: str,
+    expected: Sequence[ExpectedTable],
 ) -> tuple[Table, ...]:
     """The records for rows of ``hypertables`` and ``plain_tables`` and the chunk frame; expected tables first."""
-    sums = _sums(chunks)
-    found = [_chunked(row, sums, schema) for row in hypertables]
+    sums, wanted = _sums(chunks), {one.name: one for one in expected}
+    found = [_chunked(row, sums, schema, wanted) for row in hypertables]
     names = {table.name for table in found if table.schema == schema and table.kind == "hypertable"}
     sizes = {row["table_name"]: row for row in plain}
-    found += [
-        _unchunked(expected, sizes.get(expected.name), schema)
-        for expected in expected_tables()
-        if expected.name not in names
-    ]
-    order = {name: place for place, name in enumerate(expected_names())}
+    found += [_unchunked(one, sizes.get(one.name), schema) for one in expected if one.name not in names]
+    order = {name: place for place, name in enumerate(wanted)}
     return tuple(
         sorted(
             found,
@@ -183,11 +180,6 @@ def table_named(tables: Sequence[Table], qualified: str) -> Table | None:
 def short_name(qualified: str, schema: str) -> str:
     """``schema.name`` without the schema where it is the environment's own."""
     return qualified.removeprefix(f"{schema}.")
-
-
-def expected_table(table: Table) -> ExpectedTable | None:
-    """Phase 4's row for an expected table, else None."""
-    return next((one for one in expected_tables() if table.is_expected and one.name == table.name), None)
 
 
 def by_storage(tables: Sequence[Table]) -> dict[tuple[str, str], Table]:
@@ -220,7 +212,7 @@ def uncompressed_bytes(chunks: pd.DataFrame) -> pd.Series:
     return (chunks["size_bytes"] + replaced.fillna(0)).astype("int64")
 
 
-def _chunked(row: Mapping[str, Any], sums: Sums | None, schema: str) -> Table:
+def _chunked(row: Mapping[str, Any], sums: Sums | None, schema: str, wanted: Mapping[str, ExpectedTable]) -> Table:
     storage = (row["storage_schema"], row["storage_name"])
     sizes = None if sums is None else sums.get(storage, {})
     read = {
@@ -231,9 +223,9 @@ def _chunked(row: Mapping[str, Any], sums: Sums | None, schema: str) -> Table:
         schema=row["schema_name"],
         name=row["table_name"],
         kind=row["kind"],
-        is_expected=row["kind"] == "hypertable"
-        and row["schema_name"] == schema
-        and row["table_name"] in expected_names(),
+        expected=wanted.get(row["table_name"])
+        if row["kind"] == "hypertable" and row["schema_name"] == schema
+        else None,
         storage_schema=storage[0],
         storage_name=storage[1],
         time_column=row["time_column"],
@@ -253,7 +245,7 @@ def _unchunked(expected: ExpectedTable, row: Mapping[str, Any] | None, schema: s
         schema=schema,
         name=expected.name,
         kind="missing" if row is None else "plain table",
-        is_expected=True,
+        expected=expected,
         storage_schema=schema,
         storage_name=expected.name,
         time_column=expected.time_column,

@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -181,6 +182,12 @@ def load_policy(file: Path | None = None) -> PolicySet:
     if not sql_folder.is_dir():
         raise ConfigError(f"{file}: sql_folder: there is no folder {sql_folder}.", "Correct it and start again.")
     return strict.validated(PolicySet, document, file, {"sql_folder": sql_folder})
+
+
+@cache
+def default_policy() -> PolicySet:
+    """The set that comes with ms5ops, read once."""
+    return load_policy()
 
 
 def policy_hash(policy: PolicySet) -> str:

@@ -12,6 +12,7 @@ from ms5ops.benchmark.sampling import Effort
 from ms5ops.benchmark.store import store_run
 from ms5ops.environments import Connected, source_id
 from ms5ops.history import History
+from ms5ops.policy.document import PolicySet
 from ms5ops.replay.calendar import Month
 from ms5ops.units import instant_text
 
@@ -23,13 +24,13 @@ EFFORT = Effort(
 """Five samples of each question (the fewest that a comparison looks at): a run takes three seconds."""
 
 
-def benchmark(history: History, connected: Connected, month: Month, ahead: timedelta) -> None:
+def benchmark(history: History, connected: Connected, policy: PolicySet, month: Month, ahead: timedelta) -> None:
     """Measure the engine as it is now, and store that under the simulated instant; the true one stands in its note.
 
     ``ahead``: by how much the engine's calendar is ahead of the machine's (behind it: negative).
     """
     options = Options(label=month.label, parts=("query",), actor=ACTOR, is_quick=True, effort=EFFORT, anchor=month.end)
-    run = run_suite(Site(connected, None, source_id(connected)), options)
+    run = run_suite(Site(connected, None, source_id(connected), policy=policy), options)
     store_run(history, moved(run, ahead))
 
 

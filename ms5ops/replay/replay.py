@@ -205,7 +205,7 @@ class _Replay:
         fill.analyze(self._write)
         connected = self._connected(self._read)
         self._keep(connected)
-        kept.benchmark(self._history, connected, month, self._clock.ahead)
+        kept.benchmark(self._history, connected, self._policy, month, self._clock.ahead)
         if is_last:
             self._clock.move_to(month.end)
 

@@ -58,7 +58,7 @@ def prechecks(
     a failed check, and the reason stands beside it. Never raises what the server says: such a check could not be made.
     """
     try:
-        server = probe_server(connected.database, connected.schema)
+        server = probe_server(connected.database, connected.schema, policy)
     except Ms5opsError as error:
         return (
             _failed_connection(error),

@@ -11,7 +11,7 @@ from typing import Any
 from ms5ops.observe.indexes import Index, read_indexes
 from ms5ops.observe.server import Server, quoted
 from ms5ops.observe.settings import settings_from
-from ms5ops.observe.tables import tables_from
+from ms5ops.observe.tables import expected_tables, tables_from
 from ms5ops.policy.document import PolicySet
 from ms5ops.rollout.aggregate_states import Range, read_aggregate_states
 from ms5ops.rollout.records import (
@@ -61,6 +61,7 @@ def read_state(server: Server, policy: PolicySet, deploy_role: str | None = None
     Raises PrivilegeMissing where the role may not make temporary objects (definitions are compared by them),
     FeatureMissing on a standby, and what the server raises.
     """
+    server = replace(server, policy=policy)
     able = read_rows(server, "capabilities", schema=policy.schema_name, role=deploy_role)[0]
     require_temporary(able["may_make_temporary"], server.role)
     hypertables = server.rows("hypertables")
@@ -265,7 +266,7 @@ def _chunks(
 
 
 def _indexes(server: Server, policy: PolicySet, hypertables: list[dict[str, Any]]) -> tuple[IndexState, ...]:
-    tables = tables_from(hypertables, [], None, policy.schema_name)
+    tables = tables_from(hypertables, [], None, policy.schema_name, expected_tables(policy))
     found = read_rows(server, "index_comments", schema=policy.schema_name)
     comments = {row["index_name"]: row["comment"] for row in found}
     storage = {table.qualified: table.storage_name for table in tables}

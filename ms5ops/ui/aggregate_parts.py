@@ -89,7 +89,7 @@ def verdict(page: Readings, aggregates: Sequence[Aggregate]) -> None:
 
 def key_figures(page: Readings, aggregates: Sequence[Aggregate]) -> None:
     """How many there are, how many keep their promise, how far the slowest is, and what they take."""
-    found, missing = summary(aggregates), missing_aggregates(aggregates)
+    found, missing = summary(aggregates), missing_aggregates(aggregates, page.overview.tables.found(()))
     ends = data_ends(aggregates, page.read_at)
     with st.container(horizontal=True, key="aggregate_figures"):
         st.metric(
@@ -188,7 +188,7 @@ def details(page: Readings, aggregates: Sequence[Aggregate]) -> None:
 
 def nothing_yet(page: Readings) -> None:
     """No aggregates at all: what that costs and how to get them."""
-    planned = missing_aggregates(())
+    planned = missing_aggregates((), page.overview.tables.found(()))
     empty_panel(
         "There are no summaries yet",
         "Without continuous aggregates every dashboard reads raw rows: a chart over a month adds up millions of them "
@@ -263,7 +263,7 @@ def _windows(page: Readings, aggregates: Sequence[Aggregate]) -> None:
 
 def _settings(page: Readings, aggregates: Sequence[Aggregate]) -> None:
     show_table(settings_frame(aggregates, page.overview.tables.found(())), SETTING_COLUMNS, key="aggregate_settings")
-    missing = missing_aggregates(aggregates)
+    missing = missing_aggregates(aggregates, page.overview.tables.found(()))
     if missing:
         st.markdown(f"Planned by Phase 4 and not there: {plain(', '.join(missing))}.")
 

@@ -13,11 +13,12 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops.config import SANDBOX, load_settings
+from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.history import History
 from ms5ops.observe.health import Finding, findings
 from ms5ops.observe.overview import Overview, Reading, read_all
-from ms5ops.observe.server import Server, connect_server
+from ms5ops.observe.server import Server
 from ms5ops.sandbox import replaying
 from ms5ops.ui.messages import show_error
 
@@ -111,7 +112,7 @@ def history() -> History:
 @st.cache_resource(ttl=READ_TTL_S, refresh_mode="background", show_spinner="Reading the server", max_entries=16)
 def _read(key: str, month: int | None, _connected: Connected) -> Readings:
     pooled = _pooled(key, _connected)
-    overview = read_all(connect_server(pooled.database, pooled.schema))
+    overview = read_all(server_of(pooled))
     return Readings(pooled, overview.server, overview, tuple(findings(overview)), source_id(pooled))
 
 

@@ -62,7 +62,7 @@ def _criterion(one: Check) -> None:
 
 @st.cache_resource(ttl=60, max_entries=8, show_spinner="Checking the result")
 def _post(key: str, _found: Material) -> tuple[Check, ...]:
-    return postchecks(connect_server(_found.connected.database, _found.connected.schema), _found.policy)
+    return postchecks(connect_server(_found.connected.database, _found.connected.schema, _found.policy), _found.policy)
 
 
 def roll_back(found: Material) -> None:
@@ -108,7 +108,7 @@ def _way(found: Material, deployment: Deployment, phases: tuple[int, ...], conve
 def _read_way(key: str, _found: Material, _deployment: Deployment, _phases: tuple[int, ...], _conversions: bool) -> Way:
     policy, _ = _found.service.policy_of(_found.environment, str(_deployment.id))
     connected = _found.connected
-    site = Site(connected, policy, connect_server(connected.database, connected.schema), Who.here())
+    site = Site(connected, policy, connect_server(connected.database, connected.schema, policy), Who.here())
     return find_way(
         connected.database, _deployment, site.conditions(), phases=_phases or None, conversions=_conversions
     )

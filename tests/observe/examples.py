@@ -11,16 +11,22 @@ from ms5ops.observe.compression import TableCompression
 from ms5ops.observe.indexes import Index
 from ms5ops.observe.jobs import Job, runs_frame
 from ms5ops.observe.retention import TableRetention
-from ms5ops.observe.tables import Table
+from ms5ops.observe.tables import Table, expected_tables
+from ms5ops.policy.document import default_policy
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 METRICS = "factory_telemetry.metric_hist"
 
 
+EXPECTED = {one.name: one for one in expected_tables(default_policy())}
+
+
 def table(**changed: Any) -> Table:
+    """``expected`` is by default what the default policy set says of that name."""
     values: dict[str, Any] = {
-        "schema": "factory_telemetry", "name": "metric_hist", "kind": "hypertable", "is_expected": True,
+        "schema": "factory_telemetry", "name": "metric_hist", "kind": "hypertable",
+        "expected": EXPECTED.get(changed.get("name", "metric_hist")),
         "storage_schema": "factory_telemetry", "storage_name": "metric_hist", "time_column": "ts",
         "time_type": "timestamp with time zone", "chunk_interval": HOUR, "dimensions": 1, "compression_enabled": True,
         "chunks": 10, "compressed_chunks": 7, "partial_chunks": 0, "rows": 1_000, "size_bytes": 1_000_000,

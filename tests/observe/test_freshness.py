@@ -27,6 +27,8 @@ from ms5ops.observe.freshness import (
     window_frame,
     window_words,
 )
+from tests.observe.examples import EXPECTED
+from tests.observe.examples import table as made
 
 NOW = datetime(2026, 11, 23, 6, 30, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -109,8 +111,9 @@ def test_the_numbers_at_the_head() -> None:
     assert (found.size_bytes, found.rows) == (15_000_000, 3000)
     nothing = summary([])
     assert (nothing.judged, nothing.worst, nothing.size_bytes) == (0, None, None)
-    assert len(missing_aggregates([])) == 9
-    assert len(missing_aggregates([aggregate()])) == 8
+    tables = [made(name=name) for name in EXPECTED]
+    assert len(missing_aggregates([], tables)) == 9
+    assert len(missing_aggregates([aggregate()], tables)) == 8
 
 
 def test_hierarchy_runs_from_left_to_right_and_branches_downwards() -> None:

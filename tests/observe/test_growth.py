@@ -31,7 +31,7 @@ def table(
     name: str = "metric_hist", kind: Kind = "hypertable", interval: timedelta | None = DAY, size: int = 0
 ) -> Table:
     return Table(
-        schema="s", name=name, kind=kind, is_expected=False, storage_schema="s", storage_name=name, time_column="ts",
+        schema="s", name=name, kind=kind, expected=None, storage_schema="s", storage_name=name, time_column="ts",
         time_type="timestamp with time zone", chunk_interval=interval, dimensions=1, compression_enabled=False,
         chunks=0, compressed_chunks=0, partial_chunks=0, rows=None, size_bytes=size, index_bytes=0,
         uncompressed_bytes=size,

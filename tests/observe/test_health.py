@@ -8,6 +8,7 @@ import pytest
 
 from ms5ops.database import Database, Target
 from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout, SectionDefect
+from ms5ops.observe import data_checks
 from ms5ops.observe.activity import Activity, Transactions, activity_from
 from ms5ops.observe.data_checks import poor_reason
 from ms5ops.observe.diagnoses import diagnoses
@@ -19,10 +20,12 @@ from ms5ops.observe.overview import Overview, Reading, as_plain, reading
 from ms5ops.observe.routine import routine
 from ms5ops.observe.server import Server
 from ms5ops.observe.settings import settings_from
-from ms5ops.observe.tables import DatabaseSize, expected_tables
+from ms5ops.observe.tables import DatabaseSize
 from ms5ops.observe.totals import totals
+from ms5ops.policy.document import default_policy
 from tests.observe.examples import (
     DAY,
+    EXPECTED,
     HOUR,
     METRICS,
     MINUTE,
@@ -46,7 +49,8 @@ NO_ACTIVITY = Activity((), 0, 0, 0, 0)
 def server(**changed: Any) -> Server:
     values: dict[str, Any] = {
         "database": Database(Target("localhost", 1, "factory_telemetry", "reader")), "schema": "factory_telemetry",
-        "version": (2, 28, 3), "postgres_version": (15, 18), "edition": "community", "statements_version": "1.10",
+        "policy": default_policy(), "version": (2, 28, 3), "postgres_version": (15, 18), "edition": "community",
+        "statements_version": "1.10",
         "statements_schema": "public", "in_recovery": False, "started_at": NOW - 100 * DAY, "read_at": NOW,
         "role": "reader", "database_name": "factory_telemetry", "is_superuser": False,
         "may_read_all_statistics": True, "may_read_all_settings": True, "owns_database": False,
@@ -60,7 +64,7 @@ def value(anything: Any) -> Reading[Any]:
 
 def overview(**changed: Any) -> Overview:
     """A server on which all is well; changes are values, readings or errors by section."""
-    tables = tuple(table(name=one.name, chunk_interval=one.chunk_interval) for one in expected_tables())
+    tables = tuple(table(name=one.name, chunk_interval=one.chunk_interval) for one in EXPECTED.values())
     qualified = [one.qualified for one in tables]
     values: dict[str, Any] = {
         "settings": settings_from([], "factory_telemetry"),
@@ -73,7 +77,7 @@ def overview(**changed: Any) -> Overview:
         "compression": tuple(compression(table=name) for name in qualified),
         "retention": tuple(retention(table=name) for name in qualified),
         "aggregates": tuple(
-            aggregate(aggregate=f"factory_telemetry.{name}") for one in expected_tables() for name in one.aggregates
+            aggregate(aggregate=f"factory_telemetry.{name}") for one in EXPECTED.values() for name in one.aggregates
         ),
         "indexes": IndexReading((index(),), NOW - 30 * DAY),
         "activity": NO_ACTIVITY,
@@ -168,14 +172,14 @@ def test_what_is_found(changed: dict[str, Any], expected: dict[str, str]) -> Non
 
 
 def test_legacy_tables_are_one_finding_and_nothing_about_policies_is_called_fine() -> None:
-    plain = tuple(table(name=one.name, kind="plain table") for one in expected_tables())
+    plain = tuple(table(name=one.name, kind="plain table") for one in EXPECTED.values())
     found = findings(overview(tables=plain, compression=(), retention=(), aggregates=()))
     assert [one.key for one in problems(found)] == ["tables.plain"]
     assert not {"policies.ok", "compression.ok", "retention.ok", "aggregates.ok"} & {one.key for one in found}
 
 
 def test_on_an_empty_database_nothing_is_called_fine_that_is_not_there() -> None:
-    missing = tuple(table(name=one.name, kind="missing") for one in expected_tables())
+    missing = tuple(table(name=one.name, kind="missing") for one in EXPECTED.values())
     there = overview(
         tables=missing, compression=(), retention=(), aggregates=(), jobs=(job(kind="system"),),
         indexes=IndexReading((), NOW), locks=LockBudget(10_000, ()),
@@ -232,7 +236,7 @@ def test_worst_first() -> None:
 
 
 def test_every_finding_has_a_next_step() -> None:
-    legacy = tuple(table(name=one.name, kind="plain table") for one in expected_tables())
+    legacy = tuple(table(name=one.name, kind="plain table") for one in EXPECTED.values())
     for one in problems(findings(overview(tables=legacy, jobs=(job(last_succeeded=False),)))):
         assert one.remedy
         assert one.evidence
@@ -443,3 +447,14 @@ def test_a_defect_in_one_section_is_that_sections_error() -> None:
     assert found.value is None
     assert isinstance(found.error, SectionDefect)
     assert "KeyError" in found.error.happened
+
+
+def test_what_the_policy_set_does_not_want_is_not_missed() -> None:
+    wanted = EXPECTED["metric_hist"]
+    kept_whole = table(expected=replace(wanted, compress_after=None, drop_after=None, aggregates=()))
+    assert data_checks.policy_findings([kept_whole], [], [], []) == []
+    keys = [one.key for one in data_checks.policy_findings([table(expected=wanted)], [], [], [])]
+    assert keys == ["policies.compression", "policies.retention", "policies.aggregates"]
+    longer = table(expected=replace(wanted, chunk_interval=2 * wanted.chunk_interval))
+    assert [one.key for one in data_checks.table_findings([longer])] == ["tables.chunk_interval"]
+    assert data_checks.table_findings([table(expected=None)]) == []

@@ -10,7 +10,8 @@ from ms5ops.database import Database
 from ms5ops.errors import QueryMissing
 from ms5ops.observe.server import FOLDER, NO_EXTENSION, Server, connect_server, quoted
 from ms5ops.observe.settings import NAMES
-from ms5ops.observe.tables import expected_names, expected_tables
+from ms5ops.observe.tables import expected_tables
+from ms5ops.policy.document import default_policy
 from ms5ops.queries import Query
 
 VERSIONS = [(2, minor, 0) for minor in range(11, 31)]
@@ -23,8 +24,8 @@ def parameters(found: Query) -> dict[str, object]:
     values: dict[str, object] = {
         "schema": METRICS[0],
         "table": METRICS[1],
-        "tables": list(expected_names()),
-        "time_columns": [table.time_column for table in expected_tables()],
+        "tables": [one.name for one in expected_tables(default_policy())],
+        "time_columns": [table.time_column for table in expected_tables(default_policy())],
         "names": list(NAMES),
         "schemas": [METRICS[0]],
         "columns": ["metric_def_id"],

@@ -19,6 +19,7 @@ from ms5ops.observe.savings import (
     verdict,
 )
 from ms5ops.observe.tables import expected_tables
+from ms5ops.policy.document import default_policy
 from tests.observe.examples import DAY, HOUR, NOW, chunk, chunks, compressed, compression, job, table
 
 SCHEMA = "factory_telemetry"
@@ -87,8 +88,8 @@ def test_table_savings_name_every_state() -> None:
         table(name="oee_calculations", storage_name="oee_calculations"),
         table(name="energy_consumption", kind="plain table"),
         table(name="production_kpis", kind="missing", size_bytes=None),
-        table(schema="other", name="readings", is_expected=False),
-        table(name="view", kind="continuous aggregate", is_expected=False),
+        table(schema="other", name="readings", expected=None),
+        table(name="view", kind="continuous aggregate", expected=None),
     ]
     records = [
         compression(),
@@ -188,12 +189,12 @@ def test_integer_time_is_never_due() -> None:
     ],
 )
 def test_differences_from_the_plan(changed: dict, differences: list) -> None:  # type: ignore[type-arg]
-    assert plan_differences(compression(**changed), expected_tables()[0], VERSION) == differences
+    assert plan_differences(compression(**changed), expected_tables(default_policy())[0], VERSION) == differences
 
 
 def test_older_servers_need_more_columns_in_segment_by() -> None:
     more = compression(segment_by=("metric_def_id", "changed_by"))
-    assert plan_differences(more, expected_tables()[0], (2, 11, 2)) == []
+    assert plan_differences(more, expected_tables(default_policy())[0], (2, 11, 2)) == []
 
 
 def test_settings_stand_beside_the_plan() -> None:
@@ -201,7 +202,7 @@ def test_settings_stand_beside_the_plan() -> None:
     view = compression(table="factory_telemetry.view", kind="continuous aggregate", enabled=False)
     frame = settings_beside_plan([table()], [compression(), other, view], SCHEMA, VERSION)
     assert frame["table"].tolist() == ["metric_hist", "other.readings"]
-    assert frame["verdict"].tolist() == ["as planned", "Phase 4 says nothing"]
+    assert frame["verdict"].tolist() == ["as planned", "not in the policy set"]
     assert frame["segment_by"].tolist() == ["metric_def_id", "none"]
     assert frame["compress_after"].tolist() == ["7 days", "no policy"]
 

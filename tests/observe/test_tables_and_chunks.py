@@ -6,10 +6,13 @@ import pytest
 
 from ms5ops.observe import chunks as chunk_module
 from ms5ops.observe.chunks import DTYPES, GROWTH_DTYPES, daily_growth, day_shares, of_table, plain_growth
-from ms5ops.observe.tables import PlainGrowth, expected_names, expected_table, table_named, tables_from
+from ms5ops.observe.tables import PlainGrowth, expected_tables, table_named, tables_from
+from ms5ops.policy.document import default_policy
 from tests.observe.examples import DAY, HOUR, METRICS, NOW, chunk, chunks, compressed, table
 
 SCHEMA = "factory_telemetry"
+EXPECTED = expected_tables(default_policy())
+EXPECTED_NAMES = [one.name for one in EXPECTED]
 
 
 def hypertable_row(**changed: Any) -> dict[str, Any]:
@@ -26,19 +29,19 @@ def plain_row(name: str) -> dict[str, Any]:
 
 
 def test_an_empty_database_misses_all_five_tables() -> None:
-    found = tables_from([], [], chunks(), SCHEMA)
-    assert [(one.name, one.kind) for one in found] == [(name, "missing") for name in expected_names()]
+    found = tables_from([], [], chunks(), SCHEMA, EXPECTED)
+    assert [(one.name, one.kind) for one in found] == [(name, "missing") for name in EXPECTED_NAMES]
     assert found[0].size_bytes is None
 
 
 def test_legacy_tables_are_plain_and_keep_their_size() -> None:
-    found = tables_from([], [plain_row(name) for name in expected_names()], chunks(), SCHEMA)
+    found = tables_from([], [plain_row(name) for name in EXPECTED_NAMES], chunks(), SCHEMA, EXPECTED)
     assert {one.kind for one in found} == {"plain table"}
     assert (found[0].size_bytes, found[0].uncompressed_bytes, found[0].rows) == (9, 9, 5)
 
 
 def test_a_hypertables_root_is_not_taken_for_a_plain_table() -> None:
-    found = tables_from([hypertable_row()], [plain_row("metric_hist")], chunks(chunk(), compressed()), SCHEMA)
+    found = tables_from([hypertable_row()], [plain_row("metric_hist")], chunks(chunk(), compressed()), SCHEMA, EXPECTED)
     metrics = table_named(found, METRICS)
     assert metrics is not None
     assert (metrics.kind, metrics.rows, metrics.size_bytes) == ("hypertable", 20_000, 1_250_000)
@@ -48,25 +51,25 @@ def test_a_hypertables_root_is_not_taken_for_a_plain_table() -> None:
 
 def test_expected_tables_come_first_and_foreign_ones_are_kept() -> None:
     rows = [hypertable_row(schema_name="other", table_name="metric_hist", storage_schema="other"), hypertable_row()]
-    found = tables_from(rows, [], chunks(), SCHEMA)
+    found = tables_from(rows, [], chunks(), SCHEMA, EXPECTED)
     assert found[0].qualified == METRICS
     other = table_named(found, "other.metric_hist")
     assert other is not None
-    assert expected_table(other) is None
+    assert not other.is_expected
 
 
 def test_without_chunks_sizes_are_unknown_but_counts_stay() -> None:
-    found = tables_from([hypertable_row()], [], None, SCHEMA)
+    found = tables_from([hypertable_row()], [], None, SCHEMA, EXPECTED)
     assert (found[0].size_bytes, found[0].chunks) == (None, 2)
 
 
 def test_an_empty_hypertable_takes_nothing() -> None:
-    found = tables_from([hypertable_row(chunks=0)], [], chunks(), SCHEMA)
+    found = tables_from([hypertable_row(chunks=0)], [], chunks(), SCHEMA, EXPECTED)
     assert (found[0].size_bytes, found[0].rows) == (0, 0)
 
 
 def test_rows_that_no_statistics_tell_are_unknown() -> None:
-    found = tables_from([hypertable_row()], [], chunks(chunk(rows=None)), SCHEMA)
+    found = tables_from([hypertable_row()], [], chunks(chunk(rows=None)), SCHEMA, EXPECTED)
     assert (found[0].size_bytes, found[0].rows) == (1_000_000, None)
 
 

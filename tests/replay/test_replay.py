@@ -1,5 +1,6 @@
 """A replay from end to end on a real engine: what it leaves, and what it keeps out meanwhile."""
 
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
+from typer.testing import CliRunner
 
 from ms5ops import paths
 from ms5ops.benchmark.selection import DeploymentSpan, select
 from ms5ops.benchmark.store import load_runs, run_headers
+from ms5ops.cli import app
 from ms5ops.collect import collect
 from ms5ops.config import load_settings
 from ms5ops.control import policy_sets
@@ -178,6 +181,21 @@ def test_the_rest_of_an_interrupted_replay_is_due_again(tmp_path: Path) -> None:
 def test_progress_is_told_in_words() -> None:
     assert replaying.Status(8, 3, "data", 0.3, 40.2).text == "replaying month 3 of 8, about 40 s left"
     assert replaying.Status(8).text == "replaying month 1 of 8"
+
+
+def test_readings_are_judged_by_the_set_in_force(home: Replayed) -> None:
+    def findings() -> set[str]:
+        told = CliRunner().invoke(app, ["status", "--json"])
+        return {one["key"] for one in json.loads(told.stdout)["findings"]}
+
+    store, now = control_store(), datetime.now(UTC)
+    number = policy_sets.in_force_number(store, "sandbox")
+    assert "tables.ok" in findings()
+    policy_sets.choose(store, "sandbox", 0, by="maria", now=now)
+    try:
+        assert "tables.chunk_interval" in findings(), "the set that comes with ms5ops has shorter chunks"
+    finally:
+        policy_sets.choose(store, "sandbox", number, by="maria", now=now)
 
 
 def test_a_replayed_run_after_phase_4_names_the_deployment_in_force(home: Replayed) -> None:

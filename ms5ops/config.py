@@ -33,7 +33,7 @@ RoleName = Literal["viewer", "dba", "operator", "admin"]
 
 
 class MaintenanceWindow(BaseModel):
-    """A daily span of local time, possibly over midnight, in which changes may run."""
+    """A daily span of local time, possibly over midnight, in which changes may run; from a time to itself: always."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -44,12 +44,14 @@ class MaintenanceWindow(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_text(cls, value: object) -> object:
-        """Accepts the short form ``22:00-06:00`` or ``22:00-06:00 Europe/Berlin`` as well as a table."""
+        """Accepts ``22:00-06:00``, ``22:00-06:00 Europe/Berlin`` and ``always`` as well as a table."""
         if not isinstance(value, str):
             return value
+        if value.strip() == "always":
+            return {"start": time(0), "end": time(0)}
         match = re.fullmatch(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)(?:\s+(\S+))?", value.strip())
         if match is None:
-            raise ValueError(f"{value!r} is not a window (an example is 22:00-06:00 Europe/Berlin)")
+            raise ValueError(f"{value!r} is not a window (examples are 22:00-06:00 Europe/Berlin, and always)")
         return {"start": match[1], "end": match[2], "zone": match[3] or "UTC"}
 
     @model_validator(mode="after")
@@ -63,12 +65,12 @@ class MaintenanceWindow(BaseModel):
     def contains(self, instant: datetime) -> bool:
         """Whether ``instant`` (aware) lies in the window; start counts, end does not."""
         local = instant.astimezone(ZoneInfo(self.zone)).time()
-        if self.start <= self.end:
+        if self.start < self.end:
             return self.start <= local < self.end
         return local >= self.start or local < self.end
 
     def __str__(self) -> str:
-        return f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+        return "always" if self.start == self.end else f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
 
 
 class Credential(BaseModel):

@@ -124,6 +124,14 @@ def test_a_window_over_midnight(tmp_path: Path, hour: int, inside: bool) -> None
     assert window.contains(datetime(2026, 11, 23, hour, tzinfo=UTC)) is inside
 
 
+@pytest.mark.parametrize("text", ["always", "00:00-00:00", "06:00-06:00 Europe/Berlin"])
+def test_a_window_may_be_open_always(tmp_path: Path, text: str) -> None:
+    settings = f'[environments.p]\nhost = "h"\nread = {{user="u"}}\nmaintenance_window = "{text}"'
+    window = load_settings({}, write(tmp_path, settings)).environment("p").maintenance_window
+    assert all(window.contains(datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in range(24))
+    assert str(window) == "always"
+
+
 def test_a_window_is_in_its_own_zone(tmp_path: Path) -> None:
     window = load_settings({}, write(tmp_path, WHOLE)).environment("production").maintenance_window
     assert window.contains(datetime(2026, 7, 1, 20, 30, tzinfo=UTC))  # 22:30 in Berlin

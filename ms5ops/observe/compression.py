@@ -115,6 +115,29 @@ def read_compression(
     )
 
 
+def read_planned_segments(server: Server, tables: Sequence[Table]) -> Mapping[str, float]:
+    """How many segments the planned segment-by would have, by the planner's statistics and the table's ``schema.name``.
+
+    Of tables that the policy set compresses and that have no compression yet; absent where statistics do not tell.
+    """
+    planned = {
+        table.storage: (table, table.expected.segment_by)
+        for table in tables
+        if table.expected and table.expected.segment_by and table.size_bytes and not table.compression_enabled
+    }
+    named = [(*storage, column) for storage, (_, columns) in planned.items() for column in columns]
+    if not named:
+        return {}
+    schemas, names, columns = zip(*named, strict=True)
+    rows = server.rows("segment_statistics", schemas=list(schemas), tables=list(names), columns=list(columns))
+    distinct = _distinct(rows)
+    counted = {
+        table.qualified: segment_count(distinct.get(storage, {}), wanted, table.rows or 0)
+        for storage, (table, wanted) in planned.items()
+    }
+    return {name: count for name, count in counted.items() if count is not None}
+
+
 def read_live_sizes(server: Server, table: Table, limit: int = 20) -> pd.DataFrame:
     """Live beside stored bytes of the newest compressed chunks: chunk str, range_start, stored_bytes, live_bytes int64.
 
@@ -142,11 +165,7 @@ def compression_from(
 ) -> tuple[TableCompression, ...]:
     """The records for rows of ``compression_settings`` and ``segment_statistics``, the chunk frame and the jobs."""
     by_table = {(row["hypertable_schema"], row["hypertable_name"]): row for row in settings}
-    distinct: dict[tuple[str, str], dict[str, float]] = {}
-    for row in statistics:
-        distinct.setdefault((row["hypertable_schema"], row["hypertable_name"]), {})[row["column_name"]] = row[
-            "distinct_values"
-        ]
+    distinct = _distinct(statistics)
     return tuple(
         _table_compression(
             table,
@@ -159,6 +178,15 @@ def compression_from(
         for table in tables
         if table.is_chunked
     )
+
+
+def _distinct(statistics: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], dict[str, float]]:
+    """Rows of ``segment_statistics`` by table, then by column."""
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in statistics:
+        table = row["hypertable_schema"], row["hypertable_name"]
+        found.setdefault(table, {})[row["column_name"]] = row["distinct_values"]
+    return found
 
 
 def chunk_ratios(chunks: pd.DataFrame) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from ms5ops.errors import Ms5opsError, SectionDefect
 from ms5ops.observe.activity import Activity, Transactions, read_activity, read_transactions
 from ms5ops.observe.aggregates import Aggregate, read_aggregates
 from ms5ops.observe.chunks import daily_growth, plain_growth, read_chunks
-from ms5ops.observe.compression import TableCompression, read_compression
+from ms5ops.observe.compression import TableCompression, read_compression, read_planned_segments
 from ms5ops.observe.indexes import IndexReading, read_indexes
 from ms5ops.observe.jobs import RUNS_KEPT, Job, read_job_runs, read_jobs
 from ms5ops.observe.locks import LockBudget, lock_budget
@@ -62,6 +62,7 @@ class Overview:
     jobs: Reading[tuple[Job, ...]]
     job_runs: Reading[pd.DataFrame]
     compression: Reading[tuple[TableCompression, ...]]
+    planned_segments: Reading[Mapping[str, float]]
     retention: Reading[tuple[TableRetention, ...]]
     aggregates: Reading[tuple[Aggregate, ...]]
     indexes: Reading[IndexReading]
@@ -99,6 +100,7 @@ def read_all(server: Server) -> Overview:
         jobs=jobs,
         job_runs=reading(lambda: read_job_runs(server, jobs.get(), now - RUNS_KEPT)),
         compression=reading(lambda: read_compression(server, tables.get(), chunks.get(), jobs.get(), now)),
+        planned_segments=reading(lambda: read_planned_segments(server, tables.get())),
         retention=reading(lambda: _retention(server, tables.get(), chunks.get(), jobs.get(), now)),
         aggregates=reading(lambda: read_aggregates(server, tables.get(), chunks.value, jobs.get())),
         indexes=indexes,

@@ -47,9 +47,12 @@ def _table(overview: Overview, table: Table) -> MeasuredTable:
     indexes = overview.indexes.value
     rows = table.rows or 0
     compression = next((one for one in overview.compression.found(()) if one.table == table.qualified), None)
+    segments = compression.segments if compression else None
+    if segments is None:
+        segments = overview.planned_segments.found({}).get(table.qualified)
     return MeasuredTable(
         rows_per_day=_rows_per_day(overview, table),
-        segments=None if compression is None or not compression.segments else int(compression.segments),
+        segments=int(segments) if segments else None,
         bytes_per_row=_bytes_per_row(overview, table),
         index_bytes_per_row=table.index_bytes / rows
         if table.index_bytes is not None and rows and not table.compressed_chunks

@@ -75,6 +75,7 @@ def overview(**changed: Any) -> Overview:
         "jobs": (job(), retention_job()),
         "job_runs": runs(),
         "compression": tuple(compression(table=name) for name in qualified),
+        "planned_segments": {},
         "retention": tuple(retention(table=name) for name in qualified),
         "aggregates": tuple(
             aggregate(aggregate=f"factory_telemetry.{name}") for one in EXPECTED.values() for name in one.aggregates

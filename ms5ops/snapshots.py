@@ -37,7 +37,7 @@ class Snapshot:
 
     ``unread``: the frames (tables, jobs, aggregates) that are empty because they could not be read. ``transactions``
     and ``checks`` (those after a deployment, in their order; None: not made) are kept for the history's queries
-    ``transaction_snapshots`` and ``check_snapshots``, and not read back with the rest.
+    ``transaction_snapshots`` and ``check_snapshots``, and not read back with the rest. ``origin`` of a stored one.
     """
 
     taken_at: datetime
@@ -50,6 +50,7 @@ class Snapshot:
     unread: frozenset[str] = frozenset()
     transactions: Transactions | None = None
     checks: pd.DataFrame | None = None
+    origin: str | None = None
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def stored_snapshot(history: History, source: str, before: datetime) -> Snapshot
         postgres_version=header["postgres_version"],
         timescaledb_version=header["timescaledb_version"],
         database_bytes=None if pd.isna(size) else int(size),
+        origin=header["origin"],
         tables=at["storage_snapshots"][list(TABLE_COLUMNS)],
         jobs=at["job_snapshots"][list(JOB_COLUMNS)],
         aggregates=at["aggregate_snapshots"][list(AGGREGATE_COLUMNS)],

@@ -21,6 +21,8 @@ BAD = "#d64545"
 WARNING = "#e0a100"
 NEUTRAL = "#8a99a8"
 STORED = "#2f80d0"
+REPLAYED = "#8a63d2"
+"""What was measured in months that were replayed: the violet of their badges."""
 """What lies on disk, in every chart that sets it against what it would be uncompressed."""
 
 HEIGHT = 320

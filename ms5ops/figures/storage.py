@@ -1,11 +1,23 @@
 """The storage page's figures."""
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from ms5ops.figures.charts import BAD, GOOD, HEIGHT, NEUTRAL, STORED, base_figure, bytes_axis, labels, time_axis
+from ms5ops.figures.charts import (
+    BAD,
+    GOOD,
+    HEIGHT,
+    NEUTRAL,
+    REPLAYED,
+    STORED,
+    base_figure,
+    bytes_axis,
+    labels,
+    time_axis,
+)
 from ms5ops.observe.storage import Bucket, Part, thinned
 from ms5ops.units import bytes_text, percent_text, ratio_text
 
@@ -13,6 +25,7 @@ POINTS = 300
 LIMIT_SHOWN_BELOW = 4
 """A limit at a larger multiple of what is forecast is not drawn: it would press the curve flat."""
 BAND = "rgba(47, 128, 208, 0.22)"
+REPLAYED_BAND = "rgba(138, 99, 210, 0.22)"
 INCOMPLETE = "/"
 DAY_FORMAT = "%-d %b %Y"
 PART_COLOURS: dict[Part, str] = {
@@ -34,11 +47,11 @@ def forecast_figure(
     now: datetime,
     stored_bytes: float,
     limit_bytes: float | None,
-    snapshots: pd.DataFrame,
+    snapshots: Mapping[str, pd.DataFrame],
 ) -> go.Figure:
     """What was measured, and the expected size with its interval up to ``until``, against a size asked about.
 
-    ``ahead``: columns of ``forecast.forecast``; ``snapshots``: ``storage.snapshot_sizes``, perhaps empty.
+    ``ahead``: columns of ``forecast.forecast``; ``snapshots``: ``storage.sizes_by_origin``, perhaps empty.
     """
     figure = base_figure(HEIGHT + 20)
     frame = thinned(ahead[ahead["day"] <= until], POINTS)
@@ -51,12 +64,15 @@ def forecast_figure(
         x=days, y=columns["low_bytes"], mode="lines", line={"width": 0}, fill="tonexty", fillcolor=BAND,
         name="90 % interval", hoverinfo="skip",
     )  # fmt: skip
-    if len(snapshots) > 1:
-        figure.add_scatter(
-            x=snapshots["taken_at"], y=snapshots["size_bytes"], mode="lines+markers", name="Measured (snapshots)",
-            line={"color": NEUTRAL}, marker={"size": 4}, customdata=_texts(snapshots["size_bytes"]),
-            hovertemplate="%{customdata}",
-        )  # fmt: skip
+    for origin, sizes in snapshots.items():
+        if len(sizes) > 1:
+            is_replayed = origin == "replayed"
+            figure.add_scatter(
+                x=sizes["taken_at"], y=sizes["size_bytes"], mode="lines+markers",
+                name="Replayed (snapshots)" if is_replayed else "Measured (snapshots)",
+                line={"color": REPLAYED if is_replayed else NEUTRAL}, marker={"size": 4},
+                customdata=_texts(sizes["size_bytes"]), hovertemplate="%{customdata}",
+            )  # fmt: skip
     spans = [
         f"{bytes_text(mid)} ({bytes_text(low)} to {bytes_text(high)})"
         for mid, low, high in zip(
@@ -119,19 +135,23 @@ def rate_figure(rates: pd.DataFrame) -> go.Figure:
     return bytes_axis(figure, "Bytes per month")
 
 
-def stored_against_uncompressed(frame: pd.DataFrame, at: str, title: str) -> go.Figure:
-    """``size_bytes`` as an area under ``uncompressed_bytes``, over the instants of column ``at``."""
+def stored_against_uncompressed(parts: Mapping[str, pd.DataFrame], at: str, title: str) -> go.Figure:
+    """``size_bytes`` as an area under ``uncompressed_bytes``, over the instants of column ``at``; a pair of lines for
+    each part, whose name stands behind theirs (an empty one: nothing)."""
     figure = base_figure()
-    figure.add_scatter(
-        x=frame[at], y=frame["uncompressed_bytes"], mode="lines", name="Without compression",
-        line={"color": NEUTRAL, "dash": "dot"}, customdata=_texts(frame["uncompressed_bytes"]),
-        hovertemplate="%{customdata}",
-    )  # fmt: skip
-    figure.add_scatter(
-        x=frame[at], y=frame["size_bytes"], mode="lines" if len(frame) > 60 else "lines+markers", name="On disk",
-        line={"color": STORED}, marker={"size": 5}, fill="tozeroy", fillcolor=BAND,
-        customdata=_texts(frame["size_bytes"]), hovertemplate="%{customdata}",
-    )  # fmt: skip
+    for name, frame in parts.items():
+        behind = f" ({name})" if name else ""
+        colour, band = (REPLAYED, REPLAYED_BAND) if name == "replayed" else (STORED, BAND)
+        figure.add_scatter(
+            x=frame[at], y=frame["uncompressed_bytes"], mode="lines", name=f"Without compression{behind}",
+            line={"color": NEUTRAL, "dash": "dot"}, customdata=_texts(frame["uncompressed_bytes"]),
+            hovertemplate="%{customdata}",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=frame[at], y=frame["size_bytes"], mode="lines" if len(frame) > 60 else "lines+markers",
+            name=f"On disk{behind}", line={"color": colour}, marker={"size": 5}, fill="tozeroy", fillcolor=band,
+            customdata=_texts(frame["size_bytes"]), hovertemplate="%{customdata}",
+        )  # fmt: skip
     figure.update_layout(legend={"traceorder": "normal"})
     time_axis(figure, title, hoverformat=DAY_FORMAT if at == "day" else "%-d %b %Y %H:%M")
     return bytes_axis(figure, "Bytes")

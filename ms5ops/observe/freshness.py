@@ -321,13 +321,22 @@ def bucket_words(aggregate: Aggregate) -> str:
 
 
 LAG_POINTS = 2_000
+LAG_SPAN = timedelta(days=1)
+"""Own choice: over less than a day a line of lags says little, and replayed months say more."""
+
+
+def lag_origin(stored: pd.DataFrame, own: str) -> str:
+    """Whose lags are drawn: the environment's own where they span ``LAG_SPAN``, or nothing was replayed."""
+    taken = stored[stored["origin"] == own]["taken_at"]
+    is_long = len(taken) > 1 and taken.max() - taken.min() >= LAG_SPAN
+    return own if is_long or "replayed" not in set(stored["origin"]) else "replayed"
 
 
 def lag_history(stored: pd.DataFrame, aggregates: Sequence[Aggregate], points: int = LAG_POINTS) -> pd.DataFrame:
     """Stored lags over time: taken_at, aggregate, lag_s, promised_s (of today's policy), share.
 
-    ``stored`` is the history's query ``aggregate_snapshots``. At most ``points`` rows: of snapshots close together
-    the worst stays.
+    ``stored`` is the history's query ``aggregate_snapshots``, of one origin. At most ``points`` rows: of snapshots
+    close together the worst stays.
     """
     promised = {one.aggregate: one.promised.total_seconds() for one in aggregates if one.promised}
     found = stored[stored["aggregate_name"].isin(list(promised)) & stored["lag_seconds"].notna()]

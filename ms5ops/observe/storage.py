@@ -177,6 +177,13 @@ def snapshot_sizes(stored: pd.DataFrame, tables: Sequence[str] | None = None) ->
     return thinned(sums, SNAPSHOTS_SHOWN)
 
 
+def sizes_by_origin(stored: pd.DataFrame, tables: Sequence[str] | None = None) -> dict[str, pd.DataFrame]:
+    """``snapshot_sizes`` of each origin that has any, the one with the oldest snapshot first: no line holds two."""
+    found = {str(origin): snapshot_sizes(part, tables) for origin, part in stored.groupby("origin")}
+    filled = {origin: sizes for origin, sizes in found.items() if len(sizes)}
+    return dict(sorted(filled.items(), key=lambda one: one[1]["taken_at"].iloc[0]))
+
+
 def measured(sizes: pd.DataFrame) -> Measured | None:
     """What changed over the snapshots (``snapshot_sizes``); None under ``LEAST_SPAN``."""
     if len(sizes) < 2:

@@ -1,13 +1,13 @@
 """The storage page's sentences: how it stands, what a forecast says, and what it assumes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
 import pandas as pd
 
 from ms5ops.observe.forecast import WINDOW_DAYS, Lifecycle, Reach, whole_weeks
 from ms5ops.observe.growth import Outlook, TableGrowth
-from ms5ops.observe.storage import Measured, shown_name
+from ms5ops.observe.storage import Measured, measured, shown_name
 from ms5ops.observe.totals import Totals
 from ms5ops.units import bytes_text, duration_text, instant_text, percent_text
 
@@ -148,6 +148,14 @@ def measured_text(found: Measured | None) -> str:
         else f"{'grew' if found.change_bytes > 0 else 'shrank'} by {bytes_text(abs(found.change_bytes))}"
     )
     return f"From {instant_text(found.since)} to {instant_text(found.until)} ({span}) it {change}."
+
+
+def measured_texts(sizes: Mapping[str, pd.DataFrame]) -> str:
+    """``measured_text`` of each origin (``storage.sizes_by_origin``), which is named where there are several or the
+    months were replayed."""
+    is_named = len(sizes) > 1 or "replayed" in sizes
+    texts = [(origin, measured_text(measured(part))) for origin, part in sizes.items()]
+    return " ".join(f"{origin.capitalize()} data: {text}" if is_named else text for origin, text in texts)
 
 
 def nice_size(stored_bytes: float) -> float:

@@ -17,6 +17,7 @@ from ms5ops.observe.freshness import (
     freshness_verdict,
     hierarchy,
     lag_history,
+    lag_origin,
     missing_aggregates,
     settings_frame,
     summary,
@@ -270,10 +271,12 @@ def _settings(page: Readings, aggregates: Sequence[Aggregate]) -> None:
 
 def _history(page: Readings, aggregates: Sequence[Aggregate]) -> None:
     try:
-        lags = lag_history(readings.stored("aggregate_snapshots", page.source), aggregates)
+        every = readings.stored("aggregate_snapshots", page.source)
     except HistoryError as error:
         show_error(error, "the history of the summaries")
         return
+    origin = lag_origin(every, page.connected.origin)
+    lags = lag_history(every[every["origin"] == origin], aggregates)
     if lags["taken_at"].nunique() < 2:
         empty_panel(
             "Lag over time needs at least two snapshots",
@@ -283,7 +286,8 @@ def _history(page: Readings, aggregates: Sequence[Aggregate]) -> None:
         return
     chart_panel(
         "Lag of each summary over time, as a share of today's promise",
-        f"Snapshots from {units.instant_text(lags['taken_at'].min())} to {units.instant_text(lags['taken_at'].max())}",
+        f"{'Replayed snapshots' if origin == 'replayed' else 'Snapshots'} from "
+        f"{units.instant_text(lags['taken_at'].min())} to {units.instant_text(lags['taken_at'].max())}",
         lag_history_figure(lags),
         lags,
         LAG_COLUMNS,

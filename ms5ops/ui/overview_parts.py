@@ -156,7 +156,8 @@ def changed_since(page: Readings) -> None:
         )
         return
     found = changes(before, snapshot_of(page.overview))
-    st.caption(f"Compared with the snapshot of {units.instant_text(before.taken_at)}.")
+    kind = "replayed snapshot" if before.origin == "replayed" else "snapshot"
+    st.caption(f"Compared with the {kind} of {units.instant_text(before.taken_at)}.")
     if not found:
         st.markdown("Nothing that counts: no table grew or shrank by more than 1 %, no job or aggregate changed.")
         return

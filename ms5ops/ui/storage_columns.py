@@ -2,6 +2,7 @@
 
 from ms5ops.ui.tables import Column
 
+ORIGIN_ABOUT = "“replayed”: measured in months whose calendar was simulated; “simulated”: of generated telemetry"
 SIZE_ABOUT = "On disk with chunks, indexes and toast"
 RAW_ABOUT = (
     "What it would take had nothing been compressed: of compressed chunks the size before in place of the size after, "

@@ -36,6 +36,7 @@ from ms5ops.ui.storage_columns import (
     BAR_COLUMNS,
     FORECAST_COLUMNS,
     GROWTH_COLUMNS,
+    ORIGIN_ABOUT,
     RATE_COLUMNS,
     RAW_ABOUT,
     SIZE_ABOUT,
@@ -295,7 +296,7 @@ def cumulated(found: Material) -> None:
         ("The space between the lines is what compression saves." if found.any_compressed else NOTHING_COMPRESSED)
         + " Summed over all tables and aggregates by the day that "
         "the data are from (UTC); dropped data are not in it.",
-        storage_figures.stored_against_uncompressed(frame, "day", "Data up to (UTC)"),
+        storage_figures.stored_against_uncompressed({"": frame}, "day", "Data up to (UTC)"),
         frame,
         [Column("day", "Data up to", "instant"), *SUM_COLUMNS],
         key="storage_cumulated",
@@ -305,8 +306,9 @@ def cumulated(found: Material) -> None:
 
 def measured(found: Material) -> None:
     """What the snapshots say: sizes as they were at the time."""
-    frame = _snapshots(found, None)
-    if len(frame) < 2:
+    sizes = _snapshots(found, None)
+    frame = pd.concat([part.assign(origin=origin) for origin, part in sizes.items()]) if sizes else pd.DataFrame()
+    if all(len(part) < 2 for part in sizes.values()):
         every = load_settings().console.snapshot_every_minutes
         empty_panel(
             "Too few snapshots",
@@ -317,11 +319,10 @@ def measured(found: Material) -> None:
         return
     chart_panel(
         "Measured size over time",
-        f"{storage_words.measured_text(storage.measured(frame))} All tables and aggregates, by the time of each "
-        "snapshot (UTC).",
-        storage_figures.stored_against_uncompressed(frame, "taken_at", "Snapshot taken (UTC)"),
+        f"{storage_words.measured_texts(sizes)} All tables and aggregates, by the time of each snapshot (UTC).",
+        storage_figures.stored_against_uncompressed(sizes, "taken_at", "Snapshot taken (UTC)"),
         frame,
-        [Column("taken_at", "Taken at", "instant"), *SUM_COLUMNS],
+        [Column("taken_at", "Taken at", "instant"), *SUM_COLUMNS, Column("origin", "Origin", about=ORIGIN_ABOUT)],
         key="storage_snapshots",
         explain="From the console's history (query storage_snapshots): unlike the chunks' time ranges it shows when "
         "space was taken and given back, by backfill, compression and retention.",
@@ -443,10 +444,10 @@ def _limit(stored_bytes: float) -> float | None:
     return number * UNITS[unit] if number else None
 
 
-def _snapshots(found: Material, names: Sequence[str] | None) -> pd.DataFrame:
+def _snapshots(found: Material, names: Sequence[str] | None) -> dict[str, pd.DataFrame]:
+    """``storage.sizes_by_origin``; nothing, and why, where the history cannot be read."""
     try:
-        rows = stored("storage_snapshots", found.page.source)
+        return storage.sizes_by_origin(stored("storage_snapshots", found.page.source), names)
     except HistoryError as error:
         show_error(error, "the history")
-        rows = pd.DataFrame(columns=["taken_at", "table_name", "size_bytes", "uncompressed_bytes"])
-    return storage.snapshot_sizes(rows, names)
+        return {}

@@ -20,6 +20,7 @@ from ms5ops.observe.freshness import (
     freshness_verdict,
     hierarchy,
     lag_history,
+    lag_origin,
     missing_aggregates,
     promise_words,
     settings_frame,
@@ -175,3 +176,14 @@ def test_lag_history_keeps_the_worst_of_many_snapshots() -> None:
     assert found["share"].max() == 5.0
     assert lag_history(stored.iloc[:0], [aggregate()]).empty
     assert lag_history(stored, []).empty
+
+
+def test_lags_are_those_of_one_origin() -> None:
+    def taken(origin: str, *hours: int) -> pd.DataFrame:
+        return pd.DataFrame({"taken_at": [NOW + timedelta(hours=hour) for hour in hours], "origin": origin})
+
+    replayed = taken("replayed", -5_000, -700)
+    assert lag_origin(pd.concat([replayed, taken("simulated", -2, 0)]), "simulated") == "replayed"
+    assert lag_origin(pd.concat([replayed, taken("simulated", -30, 0)]), "simulated") == "simulated"
+    assert lag_origin(taken("measured", -2, 0), "measured") == "measured"
+    assert lag_origin(taken("measured"), "measured") == "measured"

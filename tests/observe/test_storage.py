@@ -4,6 +4,7 @@ from datetime import date, timedelta
 import pandas as pd
 import pytest
 
+from ms5ops.figures.storage import stored_against_uncompressed
 from ms5ops.observe import storage, storage_words
 from ms5ops.observe.chunks import daily_growth
 from ms5ops.observe.forecast import Lifecycle, reach
@@ -111,6 +112,27 @@ def test_snapshots_as_a_line() -> None:
     assert storage_words.measured_text(found).endswith("(2 h) it grew by 4 bytes.")
     assert storage.measured(sizes.head(1)) is None
     assert storage.snapshot_sizes(snapshots(1).iloc[0:0]).empty
+
+
+def test_no_line_holds_two_origins() -> None:
+    own = snapshots(3).assign(origin="simulated")
+    earlier = snapshots(3).assign(origin="replayed")
+    earlier["taken_at"] -= timedelta(days=30)
+    earlier["size_bytes"] = 5
+    sizes = storage.sizes_by_origin(pd.concat([own, earlier]))
+    assert list(sizes) == ["replayed", "simulated"]
+    assert list(sizes["simulated"]["size_bytes"]) == [110, 112, 114]
+    assert set(sizes["replayed"]["size_bytes"]) == {10, 15}
+    figure = stored_against_uncompressed(sizes, "taken_at", "Snapshot taken (UTC)")
+    assert [trace.name for trace in figure.data] == [
+        "Without compression (replayed)", "On disk (replayed)", "Without compression (simulated)",
+        "On disk (simulated)",
+    ]  # fmt: skip
+    words = storage_words.measured_texts(sizes)
+    assert words.startswith("Replayed data: From 2026-")
+    assert "Simulated data: From 2026-" in words
+    assert storage_words.measured_texts({"measured": sizes["simulated"]}).startswith("From 2026-")
+    assert storage.sizes_by_origin(own.iloc[0:0]) == {}
 
 
 def test_without_policies_it_grows_without_end() -> None:

@@ -33,13 +33,17 @@ RoleName = Literal["viewer", "dba", "operator", "admin"]
 
 
 class MaintenanceWindow(BaseModel):
-    """A daily span of local time, possibly over midnight, in which changes may run; from a time to itself: always."""
+    """A daily span of local time, possibly over midnight, in which changes may run; from a time to itself: never.
+
+    ``always``: at any time, whatever else it says.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: time
     end: time
     zone: str = "UTC"
+    always: bool = False
 
     @model_validator(mode="before")
     @classmethod
@@ -48,7 +52,7 @@ class MaintenanceWindow(BaseModel):
         if not isinstance(value, str):
             return value
         if value.strip() == "always":
-            return {"start": time(0), "end": time(0)}
+            return {"start": time(0), "end": time(0), "always": True}
         match = re.fullmatch(r"(\d\d:\d\d)\s*-\s*(\d\d:\d\d)(?:\s+(\S+))?", value.strip())
         if match is None:
             raise ValueError(f"{value!r} is not a window (examples are 22:00-06:00 Europe/Berlin, and always)")
@@ -64,13 +68,15 @@ class MaintenanceWindow(BaseModel):
 
     def contains(self, instant: datetime) -> bool:
         """Whether ``instant`` (aware) lies in the window; start counts, end does not."""
+        if self.always:
+            return True
         local = instant.astimezone(ZoneInfo(self.zone)).time()
-        if self.start < self.end:
+        if self.start <= self.end:
             return self.start <= local < self.end
         return local >= self.start or local < self.end
 
     def __str__(self) -> str:
-        return "always" if self.start == self.end else f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
+        return "always" if self.always else f"{self.start:%H:%M}-{self.end:%H:%M} {self.zone}"
 
 
 class Credential(BaseModel):

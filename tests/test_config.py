@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from ms5ops.config import SANDBOX, Costs, load_settings
+from ms5ops.config import SANDBOX, Costs, MaintenanceWindow, load_settings
 from ms5ops.errors import ConfigError
 
 WHOLE = """
@@ -124,12 +124,16 @@ def test_a_window_over_midnight(tmp_path: Path, hour: int, inside: bool) -> None
     assert window.contains(datetime(2026, 11, 23, hour, tzinfo=UTC)) is inside
 
 
-@pytest.mark.parametrize("text", ["always", "00:00-00:00", "06:00-06:00 Europe/Berlin"])
-def test_a_window_may_be_open_always(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "is_open", "said"),
+    [("always", True, "always"), ("00:00-00:00", False, "00:00-00:00 UTC"), ("06:00-06:00", False, "06:00-06:00 UTC")],
+)
+def test_a_window_may_be_open_always_or_never(tmp_path: Path, text: str, is_open: bool, said: str) -> None:
     settings = f'[environments.p]\nhost = "h"\nread = {{user="u"}}\nmaintenance_window = "{text}"'
     window = load_settings({}, write(tmp_path, settings)).environment("p").maintenance_window
-    assert all(window.contains(datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in range(24))
-    assert str(window) == "always"
+    assert {window.contains(datetime(2026, 11, 23, hour, tzinfo=UTC)) for hour in range(24)} == {is_open}
+    assert str(window) == said
+    assert MaintenanceWindow.model_validate(said).contains(datetime(2026, 11, 23, tzinfo=UTC)) is is_open
 
 
 def test_a_window_is_in_its_own_zone(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from ms5ops.observe.compression import (
 from ms5ops.observe.jobs import Job
 from ms5ops.observe.overview import reading
 from ms5ops.observe.tables import Table, short_name
+from ms5ops.ui.compression_columns import CAUSES, LIVE, POOR, RATIOS, RUNS, SAVINGS, SEGMENTS, SETTINGS, STATES, WAITING
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain
 from ms5ops.ui.panels import chart_panel, empty_panel
@@ -148,7 +149,7 @@ def missing(parts: Parts) -> bool:
             "cannot be told before chunks have been compressed; Phase 4 expects 75 to 90 %.",
             missing_next_step(parts.page),
         )
-        _settings_table(parts, "What Phase 4 would set")
+        _settings_table(parts, "What the policy set would set")
     elif any(table.kind == "plain table" for table in parts.tables):
         empty_panel(
             "Plain tables cannot be compressed",
@@ -287,7 +288,7 @@ def _waiting(parts: Parts) -> None:
 
 
 def _settings(parts: Parts) -> None:
-    _settings_table(parts, "Settings beside Phase 4's")
+    _settings_table(parts, "Settings beside the policy set's")
     segments = compression_settings.segment_rows(parts.compression, parts.schema)
     if segments["rows_per_segment"].notna().any():
         chart_panel(
@@ -319,7 +320,7 @@ def _settings_table(parts: Parts, title: str) -> None:
     st.subheader(title, anchor=False)
     st.caption(
         "A change of segment by or order by reaches chunks compressed afterwards only. "
-        "Source: timescaledb_information.compression_settings and jobs; Phase 4's hypertable matrix."
+        "Source: timescaledb_information.compression_settings and jobs; the policy set in force."
     )
     show_table(frame, SETTINGS, key="compression_settings")
 
@@ -416,99 +417,3 @@ def _pick(parts: Parts, key: str) -> Table | None:
         width=420,
     )
     return names[picked]
-
-
-BEFORE = Column("before_bytes", "Before", "bytes", "Of the compressed chunks, before they were compressed")
-AFTER = Column("after_bytes", "After", "bytes", "Of the compressed chunks, right after they were compressed")
-SAVED = Column("saved_share", "Saved", "percent", "One minus after over before; negative where it takes more", 1)
-RATIO = Column("ratio", "Ratio", "ratio", "Before over after")
-TABLE = Column("table", "Table")
-
-SAVINGS = [
-    TABLE,
-    Column("verdict", "Against Phase 4"),
-    SAVED,
-    RATIO,
-    BEFORE,
-    AFTER,
-    Column("compressed_chunks", "Compressed chunks", "count"),
-    Column("chunks", "Chunks", "count"),
-    Column("size_bytes", "Whole table now", "bytes", "Compressed and uncompressed chunks with their indexes"),
-]
-RATIOS = [
-    Column("start", "From (UTC)", "instant"),
-    Column("chunks", "Chunks", "count"),
-    SAVED,
-    RATIO,
-    BEFORE,
-    AFTER,
-    Column("worst_share", "Worst chunk", "percent", "The least saved share of a single chunk", 1),
-    Column("rows_per_batch", "Rows per batch", "count", "Rows packed into one compressed row, at most 1,000"),
-]
-STATES = [
-    TABLE,
-    Column("state", "State"),
-    Column("chunks", "Chunks", "count"),
-    Column("share", "Share of chunks", "percent"),
-    Column("size_bytes", "Size now", "bytes"),
-]
-RUNS = [
-    TABLE,
-    Column("compress_after", "Compress after", about="Age at which a chunk becomes due"),
-    Column("backlog_chunks", "Waiting", "count", "Chunks"),
-    Column("late_chunks", "Late", "count", "Of these: the last run should have compressed them"),
-    Column("backlog_bytes", "Size", "bytes", "Of the chunks that wait"),
-    Column("schedule", "Runs"),
-    Column("last_start", "Last run (UTC)", "instant"),
-    Column("next_start", "Next run (UTC)", "instant"),
-]
-WAITING = [
-    TABLE,
-    Column("chunk", "Chunk"),
-    Column("due_since", "Due since (UTC)", "instant"),
-    Column("is_late", "Late", "yes/no"),
-    Column("size_bytes", "Size", "bytes"),
-    Column("why", "State"),
-    Column("range_start", "From (UTC)", "instant"),
-    Column("range_end", "To (UTC)", "instant"),
-]
-SETTINGS = [
-    TABLE,
-    Column("verdict", "Against Phase 4"),
-    Column("segment_by", "Segment by"),
-    Column("segment_by_planned", "Phase 4: segment by"),
-    Column("compress_after", "After", about="Compress after: the age at which a chunk becomes due"),
-    Column("compress_after_planned", "Phase 4: after"),
-    Column("order_by", "Order by"),
-    Column("order_by_planned", "Phase 4: order by"),
-]
-SEGMENTS = [
-    TABLE,
-    Column("segment_by", "Segment by"),
-    Column("rows_per_segment", "Rows per segment", "count", "Per chunk"),
-    Column("verdict", "Verdict"),
-    Column("how", "How known"),
-    Column("segments", "Segments", "count", "Distinct segment by values, by the planner's statistics"),
-]
-CAUSES = [
-    Column("cause", "Cause"),
-    Column("chunks", "Chunks", "count"),
-    Column("after_bytes", "Size", "bytes"),
-    Column("remedy", "What helps"),
-]
-POOR = [
-    Column("chunk", "Chunk"),
-    Column("range_start", "From (UTC)", "instant"),
-    SAVED,
-    BEFORE,
-    AFTER,
-    Column("causes", "Cause"),
-    Column("reasons", "Why, and what helps"),
-]
-LIVE = [
-    Column("chunk", "Chunk"),
-    Column("range_start", "From (UTC)", "instant"),
-    Column("stored_bytes", "When compressed", "bytes"),
-    Column("live_bytes", "Now", "bytes"),
-    Column("change", "Change", "percent"),
-]

@@ -276,17 +276,11 @@ class QueryRun:
             message=message,
             unit="ms",
             higher_is_better=False,
-            samples=len(samples),
             rows=state.rows,
             text_hash=subject.text_hash,
             target_p95=subject.target_p95_ms,
             twin=subject.twin,
-            mean=found.mean,
-            median=found.median,
-            minimum=found.minimum,
-            maximum=found.maximum,
-            p95=found.p95,
-            p99=found.p99,
+            **{**found.values(), "samples": len(samples)},
             details=details,
         )
 

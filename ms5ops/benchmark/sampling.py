@@ -3,8 +3,9 @@
 import math
 import random
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,10 @@ class Figures:
     maximum: float | None
     p95: float | None
     p99: float | None
+
+    def values(self) -> dict[str, Any]:
+        """By their names, as a result has them."""
+        return dict(asdict(self))
 
 
 NOTHING = Figures(0, None, None, None, None, None, None)

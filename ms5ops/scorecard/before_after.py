@@ -140,6 +140,7 @@ def judge_degradation(compared: Comparison, found: Material) -> Answer:
     waited = [one for one in compared.benchmarks if one.kind in IN_TOTALS]
     judged_ones, worse = _judged_and_worse(compared)
     headers = [side.runs[-1].header for side in (compared.after, compared.before)]
+    by_month = found.slower_by_month()
     shown: dict[str, Any] = {
         "measured_at": headers[0].started_at,
         "origin": found.origin,
@@ -154,9 +155,12 @@ def judge_degradation(compared: Comparison, found: Material) -> Answer:
             ),
             *map(run_evidence, headers),
         ),
-        "details": tuple(f"{benchmark_title(one.benchmark)}: {one.verdict}. {one.reason}" for one in waited),
+        "details": (
+            *(f"{benchmark_title(one.benchmark)}: {one.verdict}. {one.reason}" for one in waited),
+            *([] if by_month.error is None else [f"The months could not be compared: {by_month.error.happened}"]),
+        ),
         "trend": months.trend(
-            [(at, float(number)) for at, number in found.slower_by_month().found(())],
+            [(at, float(number)) for at, number in by_month.found(())],
             "Queries and dashboards slower than before the first deployment, by the runs of each month",
             "queries and dashboards",
             more_is_better=False,

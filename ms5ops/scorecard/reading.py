@@ -1,9 +1,9 @@
 """From a server and the history to the scorecard: the only module here that reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache, lru_cache
+from functools import cache
 
 import pandas as pd
 
@@ -15,8 +15,7 @@ from ms5ops.benchmark.selection import DeploymentSpan
 from ms5ops.benchmark.sides import deployment_names, deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
 from ms5ops.config import Settings
-from ms5ops.control.policy_sets import in_force
-from ms5ops.control.store import control_store
+from ms5ops.control.policy_sets import judged_by
 from ms5ops.database import Database
 from ms5ops.environments import Connected, Origin, source_id
 from ms5ops.history import History
@@ -27,7 +26,7 @@ from ms5ops.rollout.postcheck import postchecks
 from ms5ops.scorecard.as_of import live_as_of, spans_as_of
 from ms5ops.scorecard.before_after import count_slower
 from ms5ops.scorecard.card import scorecard
-from ms5ops.scorecard.material import DeploymentSteps, Live, Material, epoch_of, sides_around, sides_by_month
+from ms5ops.scorecard.material import DeploymentSteps, Live, Material, Runs, epoch_of, sides_around, sides_by_month
 from ms5ops.scorecard.records import Scorecard
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -88,7 +87,7 @@ def read_scorecard(
 
 
 def _live(connected: Connected, overview: Overview, *, is_past: bool) -> Live:
-    policy = reading(lambda: in_force(control_store(), connected.name).policy)
+    policy = reading(lambda: judged_by(connected.name))
     return Live(
         at=overview.now,
         deployments=reading(lambda: _steps(connected.database)),
@@ -133,25 +132,14 @@ def _slower_by_month(
 ) -> tuple[tuple[datetime, int], ...]:
     epoch = epoch_of(spans)
     months = sides_by_month([run.header for run in runs], epoch) if epoch else ()
-    found = []
-    for before, after in months:
-        old, new = (tuple(one.run_id for one in side) for side in (before, after))
-        number = _slower(_Sides(old, new, history))
-        if number is not None:
-            found.append((after[-1].started_at, number))
-    return tuple(found)
+    wanted = dict.fromkeys(one.run_id for sides in months for side in sides for one in side)
+    loaded = {run.header.run_id: run for run in load_runs(history, list(wanted))}
 
+    def side(name: str, headers: Runs) -> Side:
+        return Side(name, tuple(loaded[one.run_id] for one in headers))
 
-@dataclass(frozen=True)
-class _Sides:
-    """The runs of two sides, by their ids, and where they are."""
-
-    before: tuple[str, ...]
-    after: tuple[str, ...]
-    history: History = field(compare=False)
-
-
-@lru_cache(maxsize=256)  # runs are never changed: what was found of past months stands
-def _slower(sides: _Sides) -> int | None:
-    before, after = (load_runs(sides.history, side) for side in (sides.before, sides.after))
-    return count_slower(compare(Side("before", before), Side("after", after)))
+    counted = [
+        (after[-1].started_at, count_slower(compare(side("before", before), side("after", after))))
+        for before, after in months
+    ]
+    return tuple((at, number) for at, number in counted if number is not None)

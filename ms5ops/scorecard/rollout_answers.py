@@ -85,18 +85,18 @@ def _no_deployment(every: tuple[DeploymentSteps, ...]) -> str:
 
 def checks(found: Material) -> Answer:
     """Whether all checks after a deployment pass now, or passed when the last snapshot made them."""
-    reading = found.live.checks if found.live else None
-    if reading is None:
+    live = found.live
+    if live is None or live.checks is None:
         return _kept_checks(found)
+    reading = live.checks
     if reading.error is not None:
         return unmeasured(
             f"The checks could not be made: {reading.error.happened}",
             details=(reading.error.next_step,),
             trend=_passing(found),
         )
-    at = reading.read_at
-    shown = Evidence("Reading of the server", None, at, "python -m ms5ops check post", "rollout")
-    return _judged_checks(reading.get(), at, shown, found)
+    shown = Evidence("Reading of the server", None, live.at, "python -m ms5ops check post", "rollout")
+    return _judged_checks(reading.get(), live.at, shown, found)
 
 
 def _kept_checks(found: Material) -> Answer:

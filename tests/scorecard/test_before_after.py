@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from ms5ops.benchmark.compare import Side, compare
-from ms5ops.errors import PrivilegeMissing
+from ms5ops.errors import HistoryError, PrivilegeMissing
 from ms5ops.scorecard.before_after import count_slower, dashboards_down, degradation, failures
 from ms5ops.scorecard.material import epoch_of, sides_around, sides_by_month
 from ms5ops.scorecard.records import Status
@@ -85,6 +85,14 @@ def test_each_month_after_it_has_its_own_runs_beside_the_last_before() -> None:
     before = ["month 7", "month 8"]
     assert found == [[before, ["month 9"]], [before, ["month 10"]], [before, ["month 11", "month 11"]]]
     assert sides_by_month([one.header for one in AFTER], epoch) == ()
+
+
+def test_months_that_cannot_be_compared_are_told_of_and_leave_the_verdict() -> None:
+    compared = compare(Side("before", BEFORE), Side("after", AFTER))
+    lost = HistoryError("The history is held by another process.", "Try again.")
+    given = degradation(material(around=lambda: told(compared), slower_by_month=lambda: told(lost)))
+    assert (given.status, given.trend) == ("met", None)
+    assert given.details[-1] == "The months could not be compared: The history is held by another process."
 
 
 def test_what_became_slower_is_counted_and_told_by_month() -> None:

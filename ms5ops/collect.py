@@ -7,8 +7,7 @@ from datetime import datetime
 import pandas as pd
 
 from ms5ops.config import SANDBOX, Settings
-from ms5ops.control.policy_sets import in_force
-from ms5ops.control.store import control_store
+from ms5ops.control.policy_sets import judged_by
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import Ms5opsError
 from ms5ops.history import History
@@ -48,7 +47,7 @@ def collect(settings: Settings, name: str | None = None, history: History | None
     if connected.name == SANDBOX:
         replaying.refuse_meanwhile()  # the engine's calendar is not today's, and the replay takes its own
     try:
-        return keep(history or History(), connected, lambda: in_force(control_store(), connected.name).policy)
+        return keep(history or History(), connected, lambda: judged_by(connected.name))
     finally:
         connected.database.close()
 

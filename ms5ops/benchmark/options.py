@@ -60,15 +60,13 @@ class Site:
 
 
 @contextmanager
-def open_site(
-    settings: Settings, environment: str | None = None, policy_of: Callable[[str], PolicySet] | None = None
-) -> Iterator[Site]:
-    """The site of an environment (None: the default one), closed when the block ends. Errors as ``connect``'s.
+def open_site(settings: Settings, environment: str | None, policy_of: Callable[[str], PolicySet]) -> Iterator[Site]:
+    """The site of an environment (None: the default one), closed when the block ends.
 
-    ``policy_of``: the policy set of an environment, by its name; None: the one that comes with ms5ops.
+    ``policy_of``: the policy set of an environment, by its name. Raises as that and as ``connect``.
     """
+    policy = policy_of(settings.chosen(environment))
     read = connect(settings, environment)
-    policy = policy_of(read.name) if policy_of else default_policy()
     write, refusal = None, None
     try:
         write = connect(settings, environment, "deploy")

@@ -3,9 +3,8 @@
 Version 0 is the set that comes with ms5ops. A text is checked as a whole before anything of it is kept or planned.
 """
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,11 +17,9 @@ from ms5ops.control.store import ControlError, Store, checked_comment, control_s
 from ms5ops.environments import Connected
 from ms5ops.errors import ConfigError, Ms5opsError
 from ms5ops.observe.server import Server, connect_server
-from ms5ops.policy.document import DEFAULT_FILE, PolicySet, default_policy, policy_hash
+from ms5ops.policy.document import DEFAULT_FILE, PolicySet, policy_hash
 from ms5ops.policy.intervals import interval_sql
 from ms5ops.policy.lint import LintFinding, Measured, lint
-
-log = logging.getLogger(__name__)
 
 MOST_BYTES = 256 * 1024
 """Own choice: the default has 16 kB. Reading TOML takes time by the square of what is hostile in it."""
@@ -137,20 +134,21 @@ def in_force(store: Store, environment: str) -> Chosen:
 
 
 def judged_by(environment: str) -> PolicySet:
-    """The set in force, which readings of an environment are judged by.
-
-    Where it cannot be read, the one that comes with ms5ops: then the log says so, and so does the Rollout page.
-    """
-    try:
-        return in_force(control_store(), environment).policy
-    except Ms5opsError as error:
-        log.warning("Readings of %s are judged by the policy set that comes with ms5ops: %s", environment, error)
-        return default_policy()
+    """The set in force of this console's own store; Ms5opsError where it cannot be read."""
+    return in_force(control_store(), environment).policy
 
 
 def server_of(connected: Connected) -> Server:
-    """The server of a connection, judged by the policy set in force. Raises as ``connect_server``."""
-    return connect_server(connected.database, connected.schema, judged_by(connected.name))
+    """The server of a connection, judged by the policy set in force. Raises as ``connect_server``.
+
+    Where that set cannot be read, by the one that comes with ms5ops: the server's findings say so and why.
+    """
+    policy, doubt = None, None
+    try:
+        policy = judged_by(connected.name)
+    except Ms5opsError as error:
+        doubt = error
+    return replace(connect_server(connected.database, connected.schema, policy), policy_doubt=doubt)
 
 
 def save(

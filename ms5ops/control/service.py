@@ -23,7 +23,7 @@ from ms5ops.control.store import ControlError, Store, control_store
 from ms5ops.environments import Connected, connect
 from ms5ops.errors import NotAllowed, RolloutError
 from ms5ops.observe.server import connect_server
-from ms5ops.policy.document import PolicySet, load_policy
+from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.rollout import executor, journal, lease
 from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.kept_tables import drop_kept, kept_table
@@ -263,7 +263,7 @@ class Service:
 
     def site(self, allowed: Actor, environment: str | None, policy: PolicySet | None = None) -> Site:
         """The database as the deploying role; for an actor that ``allow`` returned."""
-        found = open_site(self.settings, environment, policy or load_policy(), allowed.name)
+        found = open_site(self.settings, environment, policy or default_policy(), allowed.name)
         found.witnessed = anchors.text
         return found
 

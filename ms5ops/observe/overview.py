@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
@@ -82,7 +82,7 @@ class Overview:
 
 def read_all(server: Server) -> Overview:
     """Read every section once. Raises only where the server cannot be reached at all."""
-    server = probe_server(server.database, server.schema, server.policy)
+    server = replace(probe_server(server.database, server.schema, server.policy), policy_doubt=server.policy_doubt)
     now = server.read_at
     settings = reading(lambda: read_settings(server))
     chunks = reading(lambda: read_chunks(server))

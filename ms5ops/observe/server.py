@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ms5ops.database import Database
-from ms5ops.errors import FeatureMissing
+from ms5ops.errors import FeatureMissing, Ms5opsError
 from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.queries import Query, Version, parse_version, query, version_text
 
@@ -23,8 +23,9 @@ class Server:
     """What one database server is, as found when the connection was first used.
 
     ``version`` is TimescaleDB's (``NO_EXTENSION`` where it is not installed), ``schema`` the one that holds the tables
-    of ``policy``, the policy set by which they are judged. ``edition`` is "apache" where compression, policies and
-    aggregates are absent. ``statements_version`` is pg_stat_statements' (in ``statements_schema``) or None.
+    of ``policy``, the policy set by which they are judged; ``policy_doubt``: why that is not the set in force.
+    ``edition`` is "apache" where compression, policies and aggregates are absent. ``statements_version`` is
+    pg_stat_statements' (in ``statements_schema``) or None.
     """
 
     database: Database = field(repr=False, compare=False)
@@ -44,6 +45,7 @@ class Server:
     may_read_all_statistics: bool
     may_read_all_settings: bool
     owns_database: bool
+    policy_doubt: Ms5opsError | None = field(default=None, repr=False, compare=False)
 
     @property
     def extension_installed(self) -> bool:

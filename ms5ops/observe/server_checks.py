@@ -29,8 +29,19 @@ BLOCKED_CRITICAL = timedelta(minutes=5)
 
 
 def server_findings(server: Server) -> list[Finding]:
-    """Edition and recovery."""
+    """The policy set to judge by, edition and recovery."""
     found = []
+    if server.policy_doubt is not None:
+        found.append(
+            Finding(
+                key="server.policy",
+                severity="warning",
+                title="Readings are judged by the policy set that comes with ms5ops",
+                detail=f"The one in force cannot be read. {server.policy_doubt.happened}",
+                remedy=server.policy_doubt.next_step,
+                page="rollout",
+            )
+        )
     if server.edition == "apache":
         found.append(
             Finding(

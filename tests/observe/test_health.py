@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from ms5ops.database import Database, Target
-from ms5ops.errors import FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout, SectionDefect
+from ms5ops.errors import ConfigError, FeatureMissing, Ms5opsError, PrivilegeMissing, ReadTimeout, SectionDefect
 from ms5ops.observe import data_checks
 from ms5ops.observe.activity import Activity, Transactions, activity_from
 from ms5ops.observe.data_checks import poor_reason
@@ -459,3 +459,11 @@ def test_what_the_policy_set_does_not_want_is_not_missed() -> None:
     longer = table(expected=replace(wanted, chunk_interval=2 * wanted.chunk_interval))
     assert [one.key for one in data_checks.table_findings([longer])] == ["tables.chunk_interval"]
     assert data_checks.table_findings([table(expected=None)]) == []
+
+
+def test_a_policy_set_that_cannot_be_read_is_told_of() -> None:
+    doubt = ConfigError("Version 3 of the policy set is damaged.", "Put another one in force.")
+    (found,) = (one for one in findings(overview(server=server(policy_doubt=doubt))) if one.key == "server.policy")
+    assert found.severity == "warning"
+    assert found.detail.endswith("Version 3 of the policy set is damaged.")
+    assert "server.policy" not in {one.key for one in findings(overview())}

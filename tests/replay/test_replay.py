@@ -17,7 +17,7 @@ from ms5ops.cli import app
 from ms5ops.collect import collect
 from ms5ops.config import load_settings
 from ms5ops.control import policy_sets
-from ms5ops.control.store import control_store
+from ms5ops.control.store import control_store, written
 from ms5ops.environments import connect, source_id
 from ms5ops.errors import SandboxError
 from ms5ops.policy.document import load_policy
@@ -191,9 +191,12 @@ def test_readings_are_judged_by_the_set_in_force(home: Replayed) -> None:
     store, now = control_store(), datetime.now(UTC)
     number = policy_sets.in_force_number(store, "sandbox")
     assert "tables.ok" in findings()
+    assert "server.policy" not in findings()
     policy_sets.choose(store, "sandbox", 0, by="maria", now=now)
     try:
         assert "tables.chunk_interval" in findings(), "the set that comes with ms5ops has shorter chunks"
+        store.change("put_in_force", environment="sandbox", version=99, chosen_by="maria", chosen_at=written(now))
+        assert {"tables.chunk_interval", "server.policy"} <= findings(), "a version that is gone"
     finally:
         policy_sets.choose(store, "sandbox", number, by="maria", now=now)
 

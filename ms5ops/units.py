@@ -42,6 +42,17 @@ def percent_text(share: float | None, digits: int = 0) -> str:
     return MISSING if share is None else f"{share * 100:.{digits}f} %"
 
 
+def percent_beside(share: float | None, target: float) -> str:
+    """``percent_text`` with as many decimals (at most 3) as it takes to see on which side of a target it lies; one where
+    it lies right on it."""
+    digits = 0
+    while share is not None and digits < 3 and round(share * 100, digits) == round(target * 100, digits):
+        digits += 1
+        if abs(share - target) < 1e-9:
+            break
+    return percent_text(share, digits)
+
+
 def change_text(change: float | None) -> str:
     """A relative change (0.1: a tenth more) with its sign: ``+10 %``; ``no change`` under half a per cent."""
     if change is None:

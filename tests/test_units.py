@@ -109,3 +109,19 @@ def test_shares_and_ratios() -> None:
     assert units.percent_text(0.874, digits=1) == "87.4 %"
     assert units.ratio_text(4.2) == "4.2x"
     assert units.instant_text(NOW) == "2026-11-23 12:00 UTC"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [
+        (0.496, "49.6 %"),
+        (0.504, "50.4 %"),
+        (0.5, "50.0 %"),
+        (0.49996, "49.996 %"),
+        (0.48, "48 %"),
+        (-0.2, "-20 %"),
+        (None, "–"),
+    ],
+)
+def test_a_share_shows_on_which_side_of_its_target_it_lies(share: float | None, text: str) -> None:
+    assert units.percent_beside(share, 0.5) == text

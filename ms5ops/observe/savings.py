@@ -16,7 +16,7 @@ from ms5ops.observe.compression import (
 from ms5ops.observe.finding import counted, short
 from ms5ops.observe.tables import Table, short_name
 from ms5ops.observe.verdict import Verdict
-from ms5ops.units import bytes_text, count_text, percent_text
+from ms5ops.units import bytes_text, count_text, percent_beside, percent_text
 
 CHANGED_SHARE = 0.05
 """Live size this far from the stored one is called changed (own choice; the chunk's empty pages stay below it)."""
@@ -120,9 +120,8 @@ def takes_text(saved_share: float) -> str:
 
 
 def saved_text(saved_share: float | None) -> str:
-    """A saved share as per cent, with a decimal where rounding would hide on which side of the criterion it is."""
-    close = saved_share is not None and abs(saved_share - SAVED_SHARE_WANTED) < 0.005
-    return percent_text(saved_share, 1 if close else 0)
+    """A saved share as per cent, beside the criterion."""
+    return percent_beside(saved_share, SAVED_SHARE_WANTED)
 
 
 def chunks_text(count: int) -> str:

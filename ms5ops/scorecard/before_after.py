@@ -20,7 +20,7 @@ from ms5ops.scorecard.material import Epoch, Material
 from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
 from ms5ops.scorecard.speed_answers import run_evidence
 from ms5ops.snapshots import transaction_spans
-from ms5ops.units import count_text, instant_text, milliseconds_text, percent_text
+from ms5ops.units import count_text, instant_text, milliseconds_text, percent_beside, percent_text
 
 DASHBOARDS_WANTED = 0.5
 """Spec: dashboard load time down by more than 50 %."""
@@ -54,7 +54,7 @@ def dashboards_down(found: Material) -> Answer:
         (at, _geometric_mean([levels[key] for key in both])) for at, levels in by_run if levels.keys() >= set(both)
     ]
     last_before, newest = (max((run.header for run in side), key=_started) for side in (before, after))
-    change = f"{percent_text(down)} less" if down >= 0 else f"{percent_text(-down)} more"
+    change = f"{percent_beside(down, DASHBOARDS_WANTED)} less" if down >= 0 else f"{percent_text(-down)} more"
     return judged(
         down > DASHBOARDS_WANTED,
         down,

@@ -13,7 +13,7 @@ from ms5ops.scorecard import months
 from ms5ops.scorecard.before_after import NO_SNAPSHOTS
 from ms5ops.scorecard.material import Epoch, Material
 from ms5ops.scorecard.records import Answer, Evidence, judged, unmeasured
-from ms5ops.units import bytes_text, duration_text, instant_text, percent_text
+from ms5ops.units import bytes_text, duration_text, instant_text, percent_beside, percent_text
 
 GROWTH_WANTED = 0.7
 """Spec: storage growth rate down by more than 70 %."""
@@ -42,7 +42,7 @@ def growth_down(found: Material) -> Answer:
         return unmeasured(f"Storage did not grow before the first deployment ({_growth_text(was)}).")
     down = 1 - is_now / was
     newest: datetime = after["taken_at"].iloc[-1].to_pydatetime()
-    change = f"{percent_text(down)} less" if 0 <= down <= 1 else f"{percent_text(-down)} more"
+    change = f"{percent_beside(down, GROWTH_WANTED)} less" if 0 <= down <= 1 else f"{percent_text(-down)} more"
     sides = (("Before", before, was), ("After", after, is_now))
     return judged(
         down > GROWTH_WANTED,

@@ -43,8 +43,7 @@ def percent_text(share: float | None, digits: int = 0) -> str:
 
 
 def percent_beside(share: float | None, target: float) -> str:
-    """``percent_text`` with as many decimals (at most 3) as it takes to see on which side of a target it lies; one where
-    it lies right on it."""
+    """``percent_text`` with the decimals (at most 3) that show on which side of a target it lies; one right on it."""
     digits = 0
     while share is not None and digits < 3 and round(share * 100, digits) == round(target * 100, digits):
         digits += 1

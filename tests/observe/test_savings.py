@@ -57,7 +57,7 @@ def test_nothing_compressed_has_no_share() -> None:
             "warning",
             "5 per segment on metric_hist",
         ),
-        ([table()], [compression(after_bytes=1_202_000)], "warning", "takes 70.0 % less; Phase 4 asks for over 70 %"),
+        ([table()], [compression(after_bytes=1_202_000)], "warning", "takes 69.95 % less; Phase 4 asks for over 70 %"),
     ],
 )
 def test_verdict(tables: list, records: list, severity: str, says: str) -> None:  # type: ignore[type-arg]

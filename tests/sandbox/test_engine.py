@@ -93,8 +93,20 @@ def test_settings_stay_with_their_client(connect: Connect) -> None:
 
 
 def test_a_wrong_startup_option_is_refused(connect: Connect) -> None:
-    with pytest.raises(psycopg2.OperationalError, match="nosuch_option"):
-        connect(options="-c nosuch_option=1")
+    with pytest.raises(psycopg2.Error, match="nosuch_option"):  # at the latest by the first query
+        ask(connect(options="-c nosuch_option=1"), "SELECT 1")
+
+
+def test_a_wrong_startup_option_is_refused_when_a_busy_engine_is_free(connect: Connect) -> None:
+    holder = connect()
+    holder.autocommit = False
+    ask(holder, "SELECT 1")
+    late = connect(options="-c nosuch_option=1")  # it cannot be tried now, and connecting does not wait
+    holder.rollback()
+    for _ in range(2):
+        with pytest.raises(psycopg2.errors.UndefinedObject, match="nosuch_option"):
+            ask(late, "SELECT 1")
+    assert ask(holder, "SELECT 2") == [(2,)]
 
 
 def test_database_settings_reach_new_clients(connect: Connect) -> None:
@@ -172,6 +184,9 @@ def test_waiting_clients_can_be_cancelled_and_time_out(connect: Connect) -> None
     timer.join()
     with pytest.raises(psycopg2.errors.QueryCanceled, match="statement timeout"):
         ask(impatient, "SELECT 1")
+    for limit in ("300", "0.3s"):  # of clients that come while the engine is held, too
+        with pytest.raises(psycopg2.errors.QueryCanceled, match="statement timeout"):
+            ask(connect(options=f"-c statement_timeout={limit}"), "SELECT 1")
     assert ask(holder, "SELECT 4") == [(4,)]  # its transaction was not touched
     holder.rollback()
     assert ask(impatient, "SELECT 5") == [(5,)]

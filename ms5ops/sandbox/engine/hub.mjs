@@ -241,3 +241,11 @@ export function startupSettings(parameters) {
   }
   return settings;
 }
+
+const MILLISECONDS = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A setting of time in milliseconds ("300", "7s", "0.5 min"), or 0 where the engine will refuse it. */
+export function milliseconds(text = '0') {
+  const [, number, unit] = /^\s*(\d+(?:\.\d*)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(text) ?? [];
+  return number === undefined ? 0 : Math.round(Number(number) * MILLISECONDS[unit ?? 'ms']);
+}

@@ -14,7 +14,7 @@
 import { randomInt, timingSafeEqual } from 'node:crypto';
 
 import { EngineLost, QueryFailed } from './engine.mjs';
-import { BASE, startupSettings } from './hub.mjs';
+import { BASE, milliseconds, startupSettings } from './hub.mjs';
 import * as wire from './protocol.mjs';
 import { Statements } from './statements.mjs';
 
@@ -202,6 +202,7 @@ export class Session {
       hub.lock.release(this);
       if (!ready) return;
     } else {
+      this.#timeoutMs = milliseconds(this.#startup.statement_timeout); // its first wait for the lock has this limit too
       this.#send(wire.authenticationOk());
       this.#report({ ...hub.engine.defaults, ...BASE, ...this.#startup });
     }
@@ -277,8 +278,17 @@ export class Session {
     this.#idleSince = null;
     if (hub.lock.holder !== this) {
       if (!(await this.#queue(last))) return;
-      if (!(await this.#guarded(() => this.#begin()))) {
+      let refused = null;
+      const begun = await this.#guarded(() =>
+        this.#begin().catch((error) => {
+          // Drivers show the last thing they are told, which after FATAL is that the connection has ended.
+          if (this.#startup === null || !(error instanceof QueryFailed)) throw error;
+          refused = { code: error.fields.C, message: error.fields.M };
+        }),
+      );
+      if (!begun || refused) {
         hub.lock.release(this);
+        if (refused) this.#refuse(refused, last);
         return;
       }
     } else if (!hub.intact) {

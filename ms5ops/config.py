@@ -1,7 +1,7 @@
 """Environments: which TimescaleDB servers there are, and where each setting came from.
 
 Three sources, the first that names an environment wins: ``--environment`` or ``MS5OPS_ENVIRONMENT``;
-the variables ``DB_HOST``, ``DB_PORT``, ``DB_NAME``, ``DB_USER``, ``DB_PASSWORD`` (as environment
+the variables ``DB_HOST``, ``DB_PORT``, ``DB_NAME``, ``DB_SCHEMA``, ``DB_USER``, ``DB_PASSWORD`` (as environment
 ``DB_HOST``); ``ms5ops.toml``. With none of them the embedded sandbox is used.
 
 A key that is not known is refused with its nearest match, so that a misspelt ``protected`` never
@@ -25,7 +25,7 @@ from ms5ops.errors import ConfigError
 
 SANDBOX = "sandbox"
 VARIABLES = "DB_HOST"
-DATABASE_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD")
+DATABASE_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_SCHEMA", "DB_USER", "DB_PASSWORD")
 
 Purpose = Literal["read", "deploy"]
 RoleName = Literal["viewer", "dba", "operator", "admin"]
@@ -321,6 +321,7 @@ def _from_variables(named: Mapping[str, str]) -> Environment:
             host=named["DB_HOST"],
             port=named.get("DB_PORT", "5432"),  # type: ignore[arg-type]  # pydantic converts and checks
             database=named.get("DB_NAME", "factory_telemetry"),
+            schema=named.get("DB_SCHEMA", "factory_telemetry"),
             read=credential,
             deploy=credential,
         )

@@ -17,7 +17,10 @@ from ms5ops.config import SANDBOX
 from ms5ops.control import approvals, plans, policy_sets
 from ms5ops.control.plans import KeptPlan
 from ms5ops.control.service import Service
-from ms5ops.errors import ConfigError
+from ms5ops.environments import connect
+from ms5ops.errors import ConfigError, RolloutError
+from ms5ops.observe.server import connect_server
+from ms5ops.rollout.adoption import adopt
 from ms5ops.units import count_text, instant_text
 
 policy_app = typer.Typer(help="Policy sets: versions, who made them, what differs.", no_args_is_help=True)
@@ -49,6 +52,49 @@ def list_policies(environment: EnvironmentOption = None, as_json: JsonOption = F
 def show_policy(version: VersionArgument) -> None:
     """Print a version's text (TOML)."""
     typer.echo(policy_sets.text_of(Service.here().store, version), nl=False)
+
+
+@policy_app.command("adopt")
+def adopt_policy(
+    environment: EnvironmentOption = None,
+    table: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME:TIME_COLUMN", help="A plain table to take up too, switched off; repeatable."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save it to this file.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a policy set for the hypertables, policies and aggregates that the database has, to begin with.
+
+    Changes nothing. Edit it, look at the plan (plan --policy FILE), and keep it: policy save FILE --use.
+    """
+    settings = Service.here().settings
+    connected = connect(settings, settings.chosen(environment))
+    found = adopt(connect_server(connected.database, connected.schema), _named_times(table or ()))
+    if out is not None:
+        try:
+            with out.open("x", encoding="utf-8") as file:
+                file.write(found.text)
+        except OSError as error:
+            raise RolloutError(f"{out} cannot be written: {error.strerror}.", "Name another, new file.") from error
+    if as_json:
+        _print_json(asdict(found))
+    elif out is None:
+        typer.echo(found.text, nl=False)
+    for one in found.left_out:
+        narration.print(f"[yellow]Left out:[/] {escape(one)}")
+    counts = f"{len(found.tables)} tables, {len(found.aggregates)} continuous aggregates"
+    narration.print(counts + (f", saved to {escape(str(out))}." if out else "."))
+
+
+def _named_times(tables: Sequence[str]) -> dict[str, str]:
+    named = {}
+    for one in tables:
+        name, colon, column = one.partition(":")
+        if not (name and colon and column):
+            raise typer.BadParameter(f"{one!r} is not NAME:TIME_COLUMN.", param_hint="--table")
+        named[name] = column
+    return named
 
 
 @policy_app.command("save")

@@ -95,7 +95,7 @@ def parse(text: str) -> PolicySet:
     if "sql_folder" in document:
         raise ConfigError(
             "The policy set names a sql_folder, which only a file on this machine may.",
-            "Leave it out: the bodies that come with ms5ops are used.",
+            "Leave it out: bodies are those that come with ms5ops, or SELECTs in the policy set itself.",
         )
     return strict.validated(PolicySet, document, _NAME, {"sql_folder": paths.SQL})
 

@@ -12,7 +12,7 @@ from typing import Any
 from ms5ops.access import audit
 from ms5ops.access.manage import allowed, recorded
 from ms5ops.access.roles import Action, Actor
-from ms5ops.config import Settings, load_settings
+from ms5ops.config import SANDBOX, Settings, load_settings
 from ms5ops.control import anchors, approvals, drift, plans, policy_sets, runs
 from ms5ops.control.approvals import Asked, Gate
 from ms5ops.control.drift import Drift
@@ -21,7 +21,7 @@ from ms5ops.control.runs import ACTIONS, Options, Order, Run
 from ms5ops.control.site import Site, open_site
 from ms5ops.control.store import ControlError, Store, control_store
 from ms5ops.environments import Connected, connect
-from ms5ops.errors import NotAllowed, RolloutError
+from ms5ops.errors import ConfigError, NotAllowed, RolloutError
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.rollout import executor, journal, lease
@@ -33,6 +33,7 @@ from ms5ops.rollout.precheck import window_of
 from ms5ops.rollout.records import State
 from ms5ops.rollout.state import differences, read_state, state_hash
 from ms5ops.rollout.way import Way
+from ms5ops.sandbox import fill
 
 CHANGES_NAMED = 3
 
@@ -288,9 +289,19 @@ class Service:
             )
 
     def choose_policy(self, actor: Actor | None, environment: str | None, number: int) -> None:
-        """Plan an environment by that version from now on (0: the set that comes with ms5ops)."""
+        """Plan an environment by that version from now on (0: the set that comes with ms5ops).
+
+        ConfigError where the set is for another schema than the environment's.
+        """
         who = self.allow(actor, "edit policies", environment)
         name = self.settings.chosen(environment)
+        schema = fill.SCHEMA if name == SANDBOX else self.settings.environment(name).schema_name
+        wanted = policy_sets.parse(policy_sets.text_of(self.store, number)).schema_name
+        if wanted != schema:
+            raise ConfigError(
+                f"The policy set is for the schema {wanted}, and the environment {name} is about {schema}.",
+                "Set the environment's schema (schema in ms5ops.toml, or DB_SCHEMA), or take another set.",
+            )
         with recorded(who, "edit policies", name, {"what": f"plan by version {number}"}):
             policy_sets.choose(self.store, name, number, by=who.name, now=self.now())
 

@@ -1,9 +1,10 @@
-"""SQL bodies: the files under sql/ that a policy names, read and checked before anything is generated from them.
+"""SQL bodies: the files under sql/ that a policy names, or its own SELECTs, checked before anything is made from them.
 
 A file starts with ``-- key: value`` lines: ``name`` and ``about`` always, ``source`` for aggregates. What follows is
 one statement: a SELECT for aggregates and views, a CREATE PROCEDURE for jobs.
 """
 
+import hashlib
 import re
 from datetime import timedelta
 from functools import lru_cache
@@ -24,7 +25,8 @@ MOST_BYTES = 256 * 1024
 _HEADER = re.compile(r"--\s*([a-z_]+)\s*:\s+(.*)")
 _BODY_FILE = re.compile(r"(?:[a-z0-9_]+/)*[a-z0-9_]+\.sql")
 _BUCKET = re.compile(r"time_bucket\(\s*(?:INTERVAL\s+)?'([^']+)'", re.IGNORECASE)
-_FROM = re.compile(r"\bFROM\s+([a-z_][\w]*\.[a-z_]\w*)", re.IGNORECASE)
+_FROM = re.compile(r"\bFROM\s+[(\s]*([a-z_][\w]*\.[a-z_]\w*)", re.IGNORECASE)
+_WRITTEN_OUT = re.compile(r"\s*(?:SELECT|WITH)\s", re.IGNORECASE)
 _QUOTED = re.compile(r"'(?:[^']|'')*'")
 _CHANGES = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|drop|alter|grant|copy|call|into)\b", re.IGNORECASE
@@ -37,7 +39,8 @@ _PROCEDURE = re.compile(
 
 
 class SqlBody(BaseModel):
-    """One file. ``file`` is relative to the sql folder; ``sql`` has neither header nor closing semicolon."""
+    """One body. ``file`` is relative to the sql folder (of a SELECT in the policy itself: a name that changes with its
+    text); ``sql`` has neither header nor closing semicolon."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -141,6 +144,14 @@ def _procedure(body: SqlBody) -> SqlBody:
     return body
 
 
+def written_out(sql: str, *, name: str, source: str | None) -> SqlBody:
+    """A SELECT that stands in the policy itself, as a body."""
+    sql = sql.strip().removesuffix(";").rstrip()
+    mark = hashlib.sha256(" ".join(words(sql)).encode()).hexdigest()[:8]
+    about = f"{name} as the policy set writes it out."
+    return SqlBody(file=f"its own text {mark}", name=name, about=about, sql=sql, source=source)
+
+
 def _read(value: Any, info: ValidationInfo) -> SqlBody:
     if isinstance(value, SqlBody):
         return value
@@ -154,6 +165,10 @@ def _read(value: Any, info: ValidationInfo) -> SqlBody:
 
 
 def _read_select(value: Any, info: ValidationInfo) -> SqlBody:
+    if isinstance(value, str) and _WRITTEN_OUT.match(value):
+        if len(value) > MOST_BYTES:
+            raise ValueError(f"it has {len(value):,} characters: a body has a few thousand")
+        return _select(written_out(value, name=info.data.get("name", ""), source=info.data.get("source")))
     return _select(_read(value, info))
 
 
@@ -162,6 +177,6 @@ def _read_procedure(value: Any, info: ValidationInfo) -> SqlBody:
 
 
 SelectBody = Annotated[SqlBody, BeforeValidator(_read_select)]
-"""Written as the name of a file that holds one SELECT."""
+"""Written as the name of a file that holds one SELECT, or as that SELECT itself."""
 ProcedureBody = Annotated[SqlBody, BeforeValidator(_read_procedure)]
 """Written as the name of a file that creates one procedure for a user job."""

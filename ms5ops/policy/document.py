@@ -97,9 +97,12 @@ class PolicySet(Strict):
     @field_validator("tables")
     @classmethod
     def _tables_known(cls, value: Mapping[str, TablePolicy]) -> Mapping[str, TablePolicy]:
-        for name in value:
-            if name not in COLUMNS:
-                raise ValueError(f"MS5.0 has no table {name}{nearest(name, COLUMNS)}")
+        for name, table in value.items():
+            if not table.columns:
+                raise ValueError(
+                    f"MS5.0 has no table {name}{nearest(name, COLUMNS)}: a table of your own needs its columns, "
+                    'as in columns = { time = "timestamptz", device_id = "integer" }'
+                )
         return value
 
     @model_validator(mode="after")
@@ -109,6 +112,11 @@ class PolicySet(Strict):
             if problems:
                 raise ValueError("; ".join(problems[:3]))
         return self
+
+    @property
+    def is_phase4(self) -> bool:
+        """Whether it is about MS5.0's tables, for which Phase 4 says how many of everything there shall be."""
+        return any(name in COLUMNS for name in self.tables)
 
     @property
     def active_tables(self) -> tuple[TablePolicy, ...]:
@@ -193,8 +201,8 @@ def default_policy() -> PolicySet:
 def policy_hash(policy: PolicySet) -> str:
     """SHA-256 (64 hex digits) of what the policy asks of a database, the same in every process.
 
-    The order of entries, comments, file names and expected volumes do not count, nor the purpose of an index and the
-    about line of a body: none of them reaches the database.
+    The order of entries, comments, file names, columns and expected volumes do not count, nor the purpose of an index
+    and the about line of a body: none of them reaches the database.
     """
     prose: Any = {"body": {"file", "about"}, "purpose": True}
     document = policy.model_dump(
@@ -203,6 +211,7 @@ def policy_hash(policy: PolicySet) -> str:
         exclude={
             "sql_folder": True,
             "expected": True,
+            "tables": {"__all__": {"columns"}},
             "aggregates": {"__all__": prose},
             "views": {"__all__": prose},
             "jobs": {"__all__": prose},
@@ -234,8 +243,10 @@ def _read_text(file: Path) -> str:
 
 def _taken_twice(policy: PolicySet) -> Iterator[str]:
     """Tables, aggregates, indexes and views share one space of names in a schema."""
-    taken = dict.fromkeys((*COLUMNS, *OTHER_RELATIONS), "a table of MS5.0")
-    taken.update({name: "an index of MS5.0" for indexes in INDEXES.values() for name in indexes})
+    taken = {name: f"tables.{name}" for name in policy.tables}
+    if policy.is_phase4:
+        taken.update(dict.fromkeys((*COLUMNS, *OTHER_RELATIONS), "a table of MS5.0"))
+        taken.update({name: "an index of MS5.0" for indexes in INDEXES.values() for name in indexes})
     kinds = {"aggregates": policy.aggregates, "indexes": policy.indexes, "views": policy.views}
     for kind, entries in kinds.items():
         for name in entries:
@@ -256,7 +267,7 @@ def _wrong_references(policy: PolicySet) -> Iterator[str]:
         if index.table not in policy.tables:
             yield f"indexes.{name}.table: there is no table {index.table}{nearest(index.table, policy.tables)}"
             continue
-        columns = COLUMNS[index.table]
+        columns = policy.tables[index.table].columns
         try:
             check_columns([*(item.column for item in index.columns), *index.include], columns, index.table)
         except ValueError as error:

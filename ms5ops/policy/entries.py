@@ -39,6 +39,11 @@ TimeOfDay = Annotated[
 """UTC, to the minute."""
 
 
+COLUMN_TYPE = r"[a-z][a-z0-9_ ,()\[\].\"]{0,99}"
+ColumnType = Annotated[str, Field(pattern=f"^{COLUMN_TYPE}$")]
+"""A type as PostgreSQL writes it: ``timestamptz``, ``double precision``, ``numeric(10,2)``."""
+
+
 class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False)
 
@@ -77,11 +82,13 @@ class TablePolicy(Strict):
     """One hypertable. ``enabled = false`` leaves it, its indexes and the aggregates above it as they are found.
 
     ``compress_after`` and ``drop_after`` None ("never"): no such policy. ``retention_start`` overrides the retention
-    schedule's ``initial_start``, so that the drops of several tables do not fall together.
+    schedule's ``initial_start``, so that the drops of several tables do not fall together. ``columns``: column -> type
+    as the table has them, against which the names in the set are checked; left out for MS5.0's tables, which are known.
     """
 
     name: Name
     enabled: bool = True
+    columns: Mapping[Name, ColumnType] = Field(default_factory=dict, validate_default=True)
     time_column: Name
     chunk_interval: Interval
     segment_by: tuple[Name, ...]
@@ -90,6 +97,11 @@ class TablePolicy(Strict):
     drop_after: IntervalOrNever
     retention_start: TimeOfDay | None = None
     autovacuum: Autovacuum | None = None
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, value: Mapping[str, str], info: ValidationInfo) -> Mapping[str, str]:
+        return value or COLUMNS.get(info.data.get("name", ""), {})
 
     @field_validator("time_column")
     @classmethod
@@ -236,8 +248,8 @@ class ExpectedVolume(Strict):
 
 
 def _columns(info: ValidationInfo) -> Mapping[str, str] | None:
-    """Columns of the table that is being read; None for a table that MS5.0 lacks, which the set tells of."""
-    return COLUMNS.get(info.data.get("name", ""))
+    """Columns of the table that is being read; None where they are not known, which the set tells of."""
+    return info.data.get("columns") or None
 
 
 def _once(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from ms5ops.config import MaintenanceWindow
 from ms5ops.policy.document import ExpectedVolume, IndexPolicy, PolicySet, TablePolicy
-from ms5ops.policy.ms5_schema import COLUMNS, INDEXES
+from ms5ops.policy.ms5_schema import INDEXES
 
 Severity = Literal["error", "warning", "info"]
 Edition = Literal["community", "apache"]
@@ -127,7 +127,7 @@ def lasting_indexes(policy: PolicySet, table: TablePolicy) -> list[IndexPolicy]:
 
 def index_count(policy: PolicySet, table: TablePolicy) -> int:
     """Indexes per older chunk: the primary key, those of MS5.0 and the lasting ones of the policy."""
-    return 1 + len(INDEXES[table.name]) + len(lasting_indexes(policy, table))
+    return 1 + len(INDEXES.get(table.name, {})) + len(lasting_indexes(policy, table))
 
 
 _WIDTHS = {
@@ -142,16 +142,17 @@ def index_bytes_per_row(policy: PolicySet, table: TablePolicy) -> float:
     """Bytes that all indexes of a newest chunk take per row, by PostgreSQL's page layout.
 
     An entry is an 8-byte header, a 4-byte line pointer and its columns, padded to 8; leaf pages are filled to 90 %.
-    Texts are taken as 24 bytes (own assumption), a brin index as nothing, a partial index as one over all rows.
+    Texts are taken as 24 bytes, a table without id as indexed by its time alone (own assumptions), a brin index as
+    nothing, a partial index as one over all rows.
     """
-    indexes = [("id", table.time_column), *map(_names, INDEXES[table.name].values())]
+    key = ("id", table.time_column) if "id" in table.columns else (table.time_column,)
+    indexes = [key, *map(_names, INDEXES.get(table.name, {}).values())]
     indexes.extend(
         (*(item.column for item in index.columns), *index.include)
         for index in policy.indexes.values()
         if index.table == table.name and index.method == "btree"
     )
-    types = COLUMNS[table.name]
-    widths = (sum(_WIDTHS.get(types[column], _TEXT_WIDTH) for column in columns) for columns in indexes)
+    widths = (sum(_WIDTHS.get(table.columns[column], _TEXT_WIDTH) for column in columns) for columns in indexes)
     return sum((_ENTRY_BYTES + -(-width // 8) * 8) / _LEAF_FILL for width in widths)
 
 

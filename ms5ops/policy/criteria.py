@@ -11,6 +11,24 @@ LEAST = {"tables": 5, "compression policies": 5, "retention policies": 5, "index
 SUPPORTED, NEXT_UNTRIED = (2, 11), (2, 30)
 """TimescaleDB from 2.11 to 2.29."""
 
+
+def least(policy: PolicySet) -> dict[str, int]:
+    """How many of each the validation after a deployment asks for: of MS5.0's tables what Phase 4 says, else all of the
+    set's own.
+    """
+    return dict(LEAST) if policy.is_phase4 else _counts(policy)
+
+
+def _counts(policy: PolicySet) -> dict[str, int]:
+    return {
+        "tables": len(policy.active_tables),
+        "compression policies": sum(table.compress_after is not None for table in policy.active_tables),
+        "retention policies": sum(table.drop_after is not None for table in policy.active_tables),
+        "indexes": len(policy.active_indexes),
+        "aggregates": len(policy.active_aggregates),
+    }
+
+
 _KEYS = {
     "tables": "tables", "compression policies": "tables", "retention policies": "tables", "indexes": "indexes",
     "aggregates": "aggregates",
@@ -24,16 +42,10 @@ def validation_criteria(policy: PolicySet, measured: Measured) -> Iterator[LintF
     """
     if not policy.is_phase4:
         return
-    have = {
-        "tables": len(policy.active_tables),
-        "compression policies": sum(table.compress_after is not None for table in policy.active_tables),
-        "retention policies": sum(table.drop_after is not None for table in policy.active_tables),
-        "indexes": len(policy.active_indexes),
-        "aggregates": len(policy.active_aggregates),
-    }
-    for what, least in LEAST.items():
-        if have[what] < least:
-            reason = f"The policy has {have[what]} {what}, and the validation after the deployment asks for {least}."
+    have = _counts(policy)
+    for what, wanted in LEAST.items():
+        if have[what] < wanted:
+            reason = f"The policy has {have[what]} {what}, and the validation after the deployment asks for {wanted}."
             yield LintFinding(
                 "validation-criteria", "error", what, reason, "Phase 4, validation criteria (technical)", _KEYS[what]
             )  # fmt: skip

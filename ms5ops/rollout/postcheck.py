@@ -1,40 +1,25 @@
 """After a deployment: the technical criteria of Phase 4 (phase4.md, "Validation criteria"), from the readings."""
 
-import statistics
-import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-from ms5ops.database import Database, Session
+from ms5ops.database import Database
 from ms5ops.errors import PrivilegeMissing
 from ms5ops.observe.compression import SAVED_SHARE_WANTED, TINY_CHUNK_BYTES, TableCompression
 from ms5ops.observe.jobs import JobKind, job_state, policy_of
 from ms5ops.observe.overview import Overview, read_all
-from ms5ops.observe.server import Server, quoted
+from ms5ops.observe.server import Server
+from ms5ops.policy.criteria import least
 from ms5ops.policy.document import PolicySet
-from ms5ops.queries import ANY_VERSION, Version, query
-from ms5ops.rollout import journal
+from ms5ops.rollout import journal, latency
 from ms5ops.rollout.check import Check, asked, judged
 from ms5ops.rollout.operation import PHASES, Phase
 from ms5ops.units import bytes_text, duration_text, instant_text, interval_text, percent_text
 
-FOLDER = "rollout/checks"
-RECENT_MS, AGGREGATE_MS = 100.0, 50.0
-"""Spec: recent-data queries < 100 ms; aggregate queries < 50 ms."""
-
-INDEXES_WANTED, AGGREGATES_WANTED = 15, 8
 JUDGED_AFTER = timedelta(days=7)
 """Spec: compression over 70 % after 7 days."""
-
-RUNS = 7
-"""Timed runs of each query after one that is not counted; the median is judged (a first run pays for caches)."""
-
-WITHIN = ("1 hour", "1 day", "30 days")
-AGGREGATES_PRUNED_FROM = (2, 14, 0)
-"""Older versions plan the part of an aggregate that is not yet filled over all chunks of its source (TS#6325)."""
 
 
 @dataclass(frozen=True)
@@ -77,37 +62,70 @@ def postchecks(
     ``overview``: a reading of the server to judge from; None: one is made. What the server refuses to tell is a check
     that could not be made.
 
-    Raises only where the server cannot be reached at all. The two latencies are medians over a held connection: a
-    query timed with a connection of its own, or a psql of its own, costs 19 to 82 ms more (catalogue-queries.md).
+    What the policy set asks nothing of (no aggregates, nothing ever dropped) is not among them.
+
+    Raises only where the server cannot be reached at all.
     """
     found = _Found(server, policy, overview or read_all(server))
-    count = len(found.tables)
-    criteria: tuple[tuple[_Criterion, _Judge], ...] = (
+    return tuple(
+        asked(one.name, one.title, one.expected, partial(judge, one, found))  # a reading's error is kept till now
+        for one, judge, wanted in _criteria(found)
+        if wanted and (one.phase is None or one.phase in phases)
+    )
+
+
+def _criteria(found: _Found) -> tuple[tuple[_Criterion, _Judge, int], ...]:
+    """The criteria in the spec's order, each with how many things it is about: none, and it is not asked."""
+    tables, compressed, dropped = len(found.tables), len(_with(found, "compression")), len(_with(found, "retention"))
+    wanted = least(found.policy)
+    return (
         (
-            _Criterion("chunk_intervals", "Chunk intervals", f"{count} hypertables with their chunk interval", 1),
+            _Criterion("chunk_intervals", "Chunk intervals", f"{_hypertables(tables)} with the set's interval", 1),
             _intervals,
+            tables,
         ),
-        (_Criterion("compression_policies", "Compression policies", f"{count} active and running", 2), _compressing),
-        (_Criterion("retention_policies", "Retention policies", f"{count} scheduled", 3), _retaining),
-        (_Criterion("indexes", "Performance indexes", f"at least {INDEXES_WANTED}, all whole", 4), _indexes),
         (
-            _Criterion("aggregates", "Continuous aggregates", f"at least {AGGREGATES_WANTED} with refresh policies", 5),
-            _aggregates,
+            _Criterion("compression_policies", "Compression policies", f"{compressed} active and running", 2),
+            _compressing,
+            compressed,
         ),
-        (_Criterion("recent_query", "Recent data", f"median under {RECENT_MS:.0f} ms"), _recent),
-        (_Criterion("aggregate_query", "Aggregates", f"median under {AGGREGATE_MS:.0f} ms", 5), _aggregated),
+        (_Criterion("retention_policies", "Retention policies", f"{dropped} scheduled", 3), _retaining, dropped),
+        (
+            _Criterion("indexes", "Performance indexes", f"at least {wanted['indexes']}, all whole", 4),
+            _indexes,
+            wanted["indexes"],
+        ),
+        (
+            _Criterion(
+                "aggregates", "Continuous aggregates", f"at least {wanted['aggregates']} with refresh policies", 5
+            ),
+            _aggregates,
+            wanted["aggregates"],
+        ),
+        (_Criterion("recent_query", "Recent data", f"median under {latency.RECENT_MS:.0f} ms"), _recent, tables),
+        (
+            _Criterion("aggregate_query", "Aggregates", f"median under {latency.AGGREGATE_MS:.0f} ms", 5),
+            _aggregated,
+            wanted["aggregates"],
+        ),
         (
             _Criterion(
                 "compression", "Compression", f"over {percent_text(SAVED_SHARE_WANTED)} saved, nothing overdue", 2
             ),
             _saved,
+            compressed,
         ),
     )
-    return tuple(
-        asked(one.name, one.title, one.expected, partial(judge, one, found))  # a reading's error is kept till now
-        for one, judge in criteria
-        if one.phase is None or one.phase in phases
-    )
+
+
+def _hypertables(count: int) -> str:
+    return f"{count} hypertable{'' if count == 1 else 's'}"
+
+
+def _with(found: _Found, kind: JobKind) -> list[str]:
+    """The tables for which the set wants such a policy."""
+    ages = found.policy.compress_after if kind == "compression" else found.policy.drop_after
+    return [found.policy.qualified(one.name) for one in found.policy.active_tables if ages(one.name) is not None]
 
 
 def _intervals(asked_for: _Criterion, found: _Found) -> Check:
@@ -133,18 +151,22 @@ def _retaining(asked_for: _Criterion, found: _Found) -> Check:
 
 
 def _policies(asked_for: _Criterion, found: _Found, kind: JobKind, advice: str) -> Check:
-    """Each table has a policy that is scheduled and whose last run did not fail; FeatureMissing on Apache edition."""
+    """Each table that shall have one has a policy that is scheduled and whose last run did not fail.
+
+    FeatureMissing on Apache edition.
+    """
     found.server.require_community(f"A {kind} policy")
     wrong = []
-    for table in found.tables:
+    tables = _with(found, kind)
+    for table in tables:
         job = policy_of(found.overview.jobs.get(), kind, table)
         state = job_state(job, found.overview.now, found.overview.server.started_at) if job else None
         if job is None:
             wrong.append(f"{table}: none")
         elif not job.scheduled or (kind == "compression" and state in ("failing", "never ran")):
             wrong.append(f"{table}: job {job.job_id} is {state}")
-    good = len(found.tables) - len(wrong)
-    return asked_for.judged(f"{good} of {len(found.tables)}", not wrong, *wrong, advice=advice)
+    good = len(tables) - len(wrong)
+    return asked_for.judged(f"{good} of {len(tables)}", not wrong, *wrong, advice=advice)
 
 
 def _indexes(asked_for: _Criterion, found: _Found) -> Check:
@@ -159,7 +181,7 @@ def _indexes(asked_for: _Criterion, found: _Found) -> Check:
             f"{whole} whole, all that this edition allows",
             advice=f"{', '.join(moving)} needs a job to move its cut-off, and so the Community edition.",
         )
-    good = whole >= INDEXES_WANTED and not broken
+    good = whole >= least(found.policy)["indexes"] and not broken
     return asked_for.judged(f"{whole} whole", good, *missing, *broken, advice="Apply phase 4.")
 
 
@@ -172,54 +194,40 @@ def _aggregates(asked_for: _Criterion, found: _Found) -> Check:
             wrong.append(f"{wanted.name}: {'missing' if one is None else 'no refresh policy that is scheduled'}")
         else:
             good += 1
-    return asked_for.judged(f"{good} with policies", good >= AGGREGATES_WANTED, *wrong, advice="Apply phase 5.")
+    return asked_for.judged(
+        f"{good} with policies", good >= least(found.policy)["aggregates"], *wrong, advice="Apply phase 5."
+    )
 
 
 def _recent(asked_for: _Criterion, found: _Found) -> Check:
-    return _latency(asked_for, found, "recent_data", RECENT_MS)
+    return _latency(asked_for, found, latency.recent(found.policy, found.overview.tables.get()), latency.RECENT_MS)
 
 
 def _aggregated(asked_for: _Criterion, found: _Found) -> Check:
     found.server.require_community("A continuous aggregate")
-    return _latency(asked_for, found, "aggregate_data", AGGREGATE_MS)
+    asked = latency.aggregated(found.policy, found.overview.tables.get())
+    return _latency(asked_for, found, asked, latency.AGGREGATE_MS)
 
 
-def _latency(asked_for: _Criterion, found: _Found, what: str, budget_ms: float) -> Check:
-    samples, rows = [], 0
-    with found.server.database.session() as session:
-        # Widening: an unbounded search for the newest row took seconds, one bounded to a day 1.5 ms.
-        searches = (_rows(session, found, "recent_entity", within=within) for within in WITHIN)
-        picked = next(filter(None, searches), None)
-        if picked is None:
-            return asked_for.unknown(
-                f"metric_hist has no row of the last {WITHIN[-1]}", advice="Check that telemetry is coming in."
-            )
-        for _ in range(RUNS + 1):
-            began = time.perf_counter()
-            rows = len(_rows(session, found, what, **picked[0]))
-            samples.append((time.perf_counter() - began) * 1000)
-        median = statistics.median(samples[1:])
-        planning = None if median < budget_ms else _planning_ms(session, found, what, **picked[0])
+def _latency(asked_for: _Criterion, found: _Found, asked: latency.Asked | None, budget_ms: float) -> Check:
+    if asked is None:
+        return asked_for.unknown("the aggregate to ask is not there", advice="Apply phase 5.")
+    measured = latency.measure(found.server, asked, budget_ms)
+    if measured is None:
+        return asked_for.unknown(
+            f"{asked.source.name} has no row of the last {latency.WITHIN[-1]}",
+            advice="Check that telemetry is coming in.",
+        )
+    times = ", ".join(f"{one:.1f}" for one in measured.samples)
+    planning = measured.planning_ms
     return asked_for.judged(
-        f"{median:.1f} ms",
-        median < budget_ms,
-        f"{RUNS} runs on one connection: {', '.join(f'{one:.1f}' for one in samples[1:])} ms, {rows} rows each",
-        f"metric {picked[0]['entity']}, up to {instant_text(picked[0]['newest'])}",
+        f"{measured.median_ms:.1f} ms",
+        measured.median_ms < budget_ms,
+        f"{latency.RUNS} runs on one connection: {times} ms, {measured.rows} rows each",
+        f"{asked.relation}: {measured.of}",
         *([] if planning is None else [f"planned once more, without running it: {planning:.1f} ms"]),
-        advice=slow_advice(median, planning or 0.0, found.server.version),
+        advice=latency.slow_advice(measured.median_ms, planning or 0.0, found.server.version),
     )
-
-
-def slow_advice(median_ms: float, planning_ms: float, version: Version) -> str:
-    """What to do about a query that misses its budget, by where most of its time goes."""
-    if planning_ms < median_ms / 2:
-        return "See Indexes for what is missing or bloated."
-    newer = (
-        f", and so does TimescaleDB {AGGREGATES_PRUNED_FROM[0]}.{AGGREGATES_PRUNED_FROM[1]} or newer"
-        if version < AGGREGATES_PRUNED_FROM
-        else ""
-    )
-    return f"Most of it is planning, which grows with the number of chunks: longer chunks help{newer}."
 
 
 def _saved(asked_for: _Criterion, found: _Found) -> Check:
@@ -314,17 +322,3 @@ def _share(records: Sequence[TableCompression]) -> float:
 
 def _chunk_bytes(one: TableCompression) -> float:
     return one.before_bytes / one.compressed_chunks
-
-
-def _rows(session: Session, found: _Found, name: str, **parameters: object) -> list[dict[str, Any]]:
-    return session.rows(_sql(found, name), parameters)
-
-
-def _planning_ms(session: Session, found: _Found, name: str, **parameters: object) -> float:
-    (row,) = session.rows(f"EXPLAIN (FORMAT JSON, SUMMARY) {_sql(found, name)}", parameters)
-    (plan,) = row["QUERY PLAN"]
-    return float(plan["Planning Time"])
-
-
-def _sql(found: _Found, name: str) -> str:
-    return query(FOLDER, name, ANY_VERSION).sql.replace("{schema}", quoted(found.policy.schema_name))

@@ -17,7 +17,7 @@ from ms5ops.database import Database, Target
 from ms5ops.errors import BackupError
 from ms5ops.observe.server import NO_EXTENSION, Server, connect_server
 from ms5ops.policy.document import load_policy
-from ms5ops.rollout import backup, disk, journal, postcheck, precheck, report
+from ms5ops.rollout import backup, disk, journal, latency, precheck, report
 from ms5ops.rollout.check import Check, worst
 from ms5ops.rollout.dry_run import dry_run
 from ms5ops.rollout.executor import apply
@@ -120,7 +120,7 @@ def test_a_closed_window_fails_its_check(sandboxes: Sandboxes) -> None:
 
 
 def test_a_slow_criterion_says_where_its_time_goes(sandboxes: Sandboxes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postcheck, "AGGREGATE_MS", 0.0)
+    monkeypatch.setattr(latency, "AGGREGATE_MS", 0.0)
     server = connect_server(Database(sandboxes.target("optimised")))
     (found,) = (one for one in postchecks(server, load_policy(), [5]) if one.name == "aggregate_query")
     assert found.verdict == "failed"
@@ -128,9 +128,9 @@ def test_a_slow_criterion_says_where_its_time_goes(sandboxes: Sandboxes, monkeyp
     assert planning is not None
     assert 0 < float(planning[1]) < 10_000
     assert found.advice.startswith(("See Indexes", "Most of it is planning"))
-    assert "Indexes" in postcheck.slow_advice(300, 20, (2, 11, 2))
-    assert postcheck.slow_advice(300, 280, (2, 11, 2)).endswith("so does TimescaleDB 2.14 or newer.")
-    assert postcheck.slow_advice(300, 280, (2, 28, 3)).endswith("longer chunks help.")
+    assert "Indexes" in latency.slow_advice(300, 20, (2, 11, 2))
+    assert latency.slow_advice(300, 280, (2, 11, 2)).endswith("so does TimescaleDB 2.14 or newer.")
+    assert latency.slow_advice(300, 280, (2, 28, 3)).endswith("longer chunks help.")
 
 
 def test_postchecks_of_an_optimised_and_of_a_legacy_database(sandboxes: Sandboxes) -> None:

@@ -8,7 +8,9 @@ import streamlit as st
 from ms5ops.control import policy_sets
 from ms5ops.control.policy_sets import Change
 from ms5ops.errors import Ms5opsError
+from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet
+from ms5ops.rollout.adoption import Adopted, adopt
 from ms5ops.rollout.plan import make_plan
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
@@ -18,6 +20,7 @@ from ms5ops.ui.rollout_plan import lint_findings, show_lint
 from ms5ops.units import instant_text
 
 _SPAN = "An interval of fixed length, such as 7 days or 12 hours"
+_SHOWN = 12
 HEADINGS = {
     "name": ("Name", None),
     "enabled": ("On", "Off leaves the table, its indexes and the aggregates above it as they are found."),
@@ -38,11 +41,13 @@ def show(found: Material) -> None:
     if not behind.open:
         return
     with behind:
-        forms, text, versions = st.tabs(["Forms", "Text", "Versions"])
+        forms, text, database, versions = st.tabs(["Forms", "Text", "From the database", "Versions"])
         with forms:
             _forms(found)
         with text:
             _text(found)
+        with database:
+            _from_database(found)
         with versions:
             _versions(found)
 
@@ -88,6 +93,32 @@ def _text(found: Material) -> None:
         _effect(found, text, "text", off)
 
 
+def _from_database(found: Material) -> None:
+    off = material.explain_off(found.actor, "edit policies")
+    st.markdown(
+        "Write a policy set for the hypertables, policies and continuous aggregates that the schema "
+        f"**{plain(found.connected.schema)}** has now. Planned by it next to nothing is to do: it is where to begin."
+    )
+    key = f"adopted_{found.environment}"
+    if st.button("Read the database", icon=":material/database_search:", disabled=off, key=f"read_{key}"):
+        try:
+            st.session_state[key] = adopt(connect_server(found.connected.database, found.connected.schema))
+        except Ms5opsError as error:
+            st.session_state.pop(key, None)
+            show_failure(error)
+    adopted: Adopted | None = st.session_state.get(key)
+    if adopted is None:
+        return
+    if adopted.left_out:
+        st.markdown("**Left out, because a policy set has no words for it**")
+        _listed([plain(one) for one in adopted.left_out])
+    text = st.text_area(
+        "Policy set (TOML), to be edited before it is saved", adopted.text, height=420, disabled=off,
+        max_chars=policy_sets.MOST_BYTES, key=f"text_{key}",
+    )  # fmt: skip
+    _effect(found, text, "adopted", off)
+
+
 def _effect(found: Material, text: str, key: str, off: bool) -> None:
     """What a text would change in the policy set and in the plan; then it can be saved."""
     st.markdown("**What this would change**")
@@ -107,13 +138,14 @@ def _effect(found: Material, text: str, key: str, off: bool) -> None:
         f"The plan would have **{len(then.operations)} operations** instead of {len(now.operations)}: "
         f"{len(added)} new or different, {len(gone)} no longer needed."
     )
-    for one in added[:12]:
-        mark = ":red[destroys data] " if one.destroys else ""
-        st.markdown(f"- {mark}{plain(one.title)}: {plain(one.actual)} → {plain(one.desired)}")
-    if len(added) > 12:
-        st.caption(f"and {len(added) - 12} more")
-    for one in gone[:12]:
-        st.markdown(f"- :gray[no longer: {plain(one.title)}]")
+    marks = {True: ":red[destroys data] ", False: ""}
+    _listed(
+        [
+            f"{marks[one.destroys is not None]}{plain(one.title)}: {plain(one.actual)} → {plain(one.desired)}"
+            for one in added
+        ]
+    )
+    _listed([f":gray[no longer: {plain(one.title)}]" for one in gone])
     _objections(found, policy)
     _save(found, text, key, off)
 
@@ -132,10 +164,16 @@ def _objections(found: Material, policy: PolicySet) -> None:
 
 
 def _changes(differing: tuple[Change, ...]) -> None:
-    for one in differing:
-        st.markdown(f"- {plain(_where(one.where))}: {plain(one.before)} → **{plain(one.after)}**")
+    _listed([f"{plain(_where(one.where))}: {plain(one.before)} → **{plain(one.after)}**" for one in differing])
     if not differing:
         st.caption("Nothing that reaches the database differs.")
+
+
+def _listed(lines: list[str]) -> None:
+    """Lines of Markdown as one list, the first dozen of them."""
+    st.markdown("\n".join(f"- {line}" for line in lines[:_SHOWN]))
+    if len(lines) > _SHOWN:
+        st.caption(f"and {len(lines) - _SHOWN} more")
 
 
 def _where(key: str) -> str:

@@ -62,6 +62,17 @@ def press(page: Page, name: str) -> None:
     settled(page)
 
 
+def written_for_what_is_there(page: Page) -> None:
+    """The policy set that the database's own state makes: planned by it, nothing is to do."""
+    page.get_by_text("Adjust the policy set").click()
+    settled(page)
+    step(page, "From the database")
+    press(page, "Read the database")
+    expect(page.get_by_label("to be edited before it is saved")).to_contain_text("[tables.metric_hist]", timeout=LONG)
+    expect(page.get_by_text("The plan would have 0 operations")).to_be_visible(timeout=LONG)
+    page.context.close()
+
+
 def adjusted_in_the_forms(page: Page) -> None:
     """Another retention, typed into the table: its effect stands there first, then it is a version with a comment."""
     page.get_by_text("Adjust the policy set (now: the set that comes with ms5ops)").click()
@@ -92,6 +103,7 @@ def test_planned_approved_applied_left_alone_and_taken_back(plant: Path, browser
         expect(stranger.get_by_role("tab")).to_have_count(0)
         stranger.context.close()
 
+        written_for_what_is_there(signed_in(browser, console, "anna", "/rollout"))
         anna = signed_in(browser, console, "anna", "/rollout")
         expect(anna.get_by_text("would bring plant to the policy set")).to_be_visible(timeout=LONG)
         anna.get_by_role("combobox", name="Phases").click()

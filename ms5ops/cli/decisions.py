@@ -19,6 +19,7 @@ from ms5ops.control.plans import KeptPlan
 from ms5ops.control.service import Service
 from ms5ops.environments import connect
 from ms5ops.errors import ConfigError, RolloutError
+from ms5ops.observe.finding import counted
 from ms5ops.observe.server import connect_server
 from ms5ops.rollout.adoption import adopt
 from ms5ops.units import count_text, instant_text
@@ -83,8 +84,9 @@ def adopt_policy(
         typer.echo(found.text, nl=False)
     for one in found.left_out:
         narration.print(f"[yellow]Left out:[/] {escape(one)}")
-    counts = f"{len(found.tables)} tables, {len(found.aggregates)} continuous aggregates"
-    narration.print(counts + (f", saved to {escape(str(out))}." if out else "."))
+    tables = counted(len(found.tables), "table", "tables")
+    aggregates = counted(len(found.aggregates), "continuous aggregate", "continuous aggregates")
+    narration.print(f"{tables}, {aggregates}" + (f", saved to {escape(str(out))}." if out else "."))
 
 
 def _named_times(tables: Sequence[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from ms5ops.cli import app
 from ms5ops.control import policy_sets
-from ms5ops.database import Database
+from ms5ops.database import Database, Target
 from ms5ops.errors import RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet, load_policy
@@ -21,8 +21,10 @@ from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.state import read_state
 from ms5ops.sandbox import process
 from tests.conftest import Sandboxes
+from tests.native import native_database
 from tests.rollout.apply.handmade import VERSIONS, conditions
-from tests.rollout.planning import Planned
+from tests.rollout.installed import installed
+from tests.rollout.planning import POLICY, Planned
 
 SHOP = """
 CREATE SCHEMA shop;
@@ -64,6 +66,7 @@ SELECT add_continuous_aggregate_policy('shop.conditions_hourly', start_offset =>
     end_offset => interval '1 hour', schedule_interval => interval '30 minutes');
 SELECT add_retention_policy('shop.conditions_hourly', interval '400 days');
 """
+MADE = (SHOP, HOURLY, REFRESH, DAILY, POLICIES)
 INDEX = """
 [indexes.idx_conditions_device]
 table = "conditions"
@@ -174,3 +177,30 @@ def test_the_command_writes_a_file_and_never_over_one(
     assert CliRunner().invoke(app, command).exit_code != 0
     assert file.read_text() == "mine"
     assert CliRunner().invoke(app, ["policy", "adopt", "--table", "events"]).exit_code == 2
+
+
+@pytest.mark.native
+def test_on_native_servers_it_asks_for_what_is_there(native: Target) -> None:
+    with native_database(native, edition="community") as there:
+        planned = Planned(there, embedded=False)
+        planned.sql(*MADE)
+        server = replace(connect_server(Database(there)), schema="shop")
+        adopted = adopt(server, {"events": "at"})
+        policy = policy_sets.parse(adopted.text)
+        assert make_plan(read_state(server, policy), policy).is_empty
+        assert (adopted.tables, adopted.aggregates) == (("conditions", "events"), ("conditions_hourly",))
+        assert {one.partition(":")[0] for one in adopted.left_out} == {"counters", "orders", "conditions_daily"}
+        server.database.close()
+        planned.writing.close()
+
+
+@pytest.mark.native
+def test_on_native_servers_a_deployed_set_is_found_again(native: Target) -> None:
+    with installed(native, "hypertables", edition="community") as planned:
+        planned.execute(planned.plan().operations)
+        server = connect_server(Database(planned.target))
+        adopted = adopt(server)
+        policy = policy_sets.parse(adopted.text)
+        assert make_plan(read_state(server, policy), policy).is_empty
+        assert (adopted.left_out, set(adopted.aggregates)) == ((), set(POLICY.aggregates))
+        server.database.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ms5ops import __version__
 from ms5ops.benchmark.records import Surroundings
-from ms5ops.benchmark.suite import CHOICES
+from ms5ops.benchmark.scratch import FOLDER
 from ms5ops.database import Database
 from ms5ops.environments import Connected
 from ms5ops.errors import PrivilegeMissing
@@ -66,7 +66,7 @@ def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
 
 def read_settings(database: Database) -> dict[str, str]:
     """The settings that measured sessions have, as SHOW gives them; those that the server lacks are left out."""
-    found = query(CHOICES, "settings", ANY_VERSION)
+    found = query(FOLDER, "settings", ANY_VERSION)
     with database.timed_session(10_000) as session:  # the readings' own sessions have another jit
         rows = session.time(session.statement(found.sql, {"names": list(SETTINGS)})).rows
     return {name: value for name, value in rows if value is not None}

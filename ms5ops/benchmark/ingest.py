@@ -160,7 +160,7 @@ def writable(site: Site, now: datetime) -> Connected:
         raise BenchmarkError(
             f"The questions of {site.read.name} are its own ({site.suite.folder}), and writing is measured with rows of"
             " MS5.0's metric_hist.",
-            "Leave ingest and load out of its runs.",
+            "Measure it on an environment with MS5.0's tables.",
         )
     if site.write is None:
         happened = site.refusal.happened if site.refusal else "There is no connection that may write here."

@@ -25,7 +25,10 @@ from ms5ops.errors import ConfigError
 
 SANDBOX = "sandbox"
 VARIABLES = "DB_HOST"
-DATABASE_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_SCHEMA", "DB_USER", "DB_PASSWORD")
+QUESTIONS_VARIABLE = "MS5OPS_BENCHMARKS"
+DATABASE_VARIABLES = (
+    "DB_HOST", "DB_PORT", "DB_NAME", "DB_SCHEMA", "DB_USER", "DB_PASSWORD", QUESTIONS_VARIABLE,
+)  # fmt: skip
 
 Purpose = Literal["read", "deploy"]
 RoleName = Literal["viewer", "dba", "operator", "admin"]
@@ -135,6 +138,8 @@ class Environment(BaseModel):
     deploy: Credential | None = None
     maintenance_window: MaintenanceWindow = MaintenanceWindow(start=time(22), end=time(6))
     protected: bool = False
+    benchmarks: Path | None = None
+    """A folder of benchmark questions of its own; None: those that come with ms5ops, which ask MS5.0's tables."""
 
 
 class Console(BaseModel):
@@ -278,11 +283,11 @@ def load_settings(variables: Mapping[str, str] | None = None, file: Path | None 
     variables = os.environ if variables is None else variables
     file = file or config_file()
     parsed = _read_file(file)
-    environments = dict(parsed.environments)
+    environments = {name: _questions_found(one, file) for name, one in parsed.environments.items()}
     origins = {name: str(file) for name in environments}
     named = {key: variables[key] for key in DATABASE_VARIABLES if variables.get(key)}
     if "DB_HOST" in named:
-        environments[VARIABLES] = _from_variables(named)
+        environments[VARIABLES] = _questions_found(_from_variables(named), file)
         origins[VARIABLES] = ", ".join(named)
     default, origin = _default(parsed, environments, variables, file)
     if default != SANDBOX and default not in environments:
@@ -324,11 +329,20 @@ def _from_variables(named: Mapping[str, str]) -> Environment:
             schema=named.get("DB_SCHEMA", "factory_telemetry"),
             read=credential,
             deploy=credential,
+            benchmarks=named.get(QUESTIONS_VARIABLE),  # type: ignore[arg-type]  # pydantic makes it a path
         )
     except ValidationError as error:
         raise ConfigError(
             f"DB_PORT is {named.get('DB_PORT')!r}, which is not a port number.", "Export a number from 1 to 65535."
         ) from error
+
+
+def _questions_found(environment: Environment, file: Path) -> Environment:
+    """With its folder of questions as a whole path: it is relative to ms5ops.toml, wherever a process was started."""
+    if environment.benchmarks is None:
+        return environment
+    folder = (file.parent / environment.benchmarks.expanduser()).absolute()
+    return environment.model_copy(update={"benchmarks": folder})
 
 
 def _read_file(file: Path) -> ConfigFile:

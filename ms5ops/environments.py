@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 from ms5ops import config
@@ -19,7 +20,8 @@ class Connected:
     """A database by the name of its environment.
 
     ``origin`` is "simulated" for the sandbox, whose telemetry is generated, and "measured" for a server.
-    ``deploy_role`` is who would change it, None where that is the role that is connected, or nobody.
+    ``deploy_role`` is who would change it, None where that is the role that is connected, or nobody. ``benchmarks``:
+    the folder of its own benchmark questions, None where they are those that come with ms5ops.
     """
 
     name: str
@@ -29,6 +31,7 @@ class Connected:
     maintenance_window: str
     schema: str
     deploy_role: str | None = None
+    benchmarks: Path | None = None
 
 
 def connect(settings: Settings, name: str | None = None, purpose: Purpose = "read") -> Connected:
@@ -74,6 +77,7 @@ def connect(settings: Settings, name: str | None = None, purpose: Purpose = "rea
         maintenance_window=str(environment.maintenance_window),
         schema=environment.schema_name,
         deploy_role=environment.deploy.user if environment.deploy else None,
+        benchmarks=environment.benchmarks,
     )
 
 

@@ -15,7 +15,8 @@ a folder may carry one name (``chunks.sql``, ``chunks.public.sql``): the one wit
 fits the server is used, and where the bounds are equal the one with an upper bound (a tuned variant) before
 the open one (built on the public views). None is an error.
 
-A folder whose files tell more than this names its further keys to ``catalogue``; they are in ``Query.extra``.
+A folder whose files tell more than this names its further keys to ``catalogue``; they are in ``Query.extra``. Folders
+that people keep elsewhere (benchmarks of their own) are read by the same rules, by ``read_folder``.
 """
 
 import re
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from ms5ops import paths
 from ms5ops.errors import QueryMissing
+from ms5ops.strict import nearest
 
 Version = tuple[int, int, int]
 ANY_VERSION: Version = (999, 0, 0)
@@ -33,6 +35,9 @@ ANY_VERSION: Version = (999, 0, 0)
 _HEADER = re.compile(r"^--\s*([a-z][a-z0-9_]*)\s*:\s*(.*)$")
 _REQUIRED = ("name", "about", "columns", "budget_ms")
 _OPTIONAL = ("timescaledb", "edition", "params")
+_CORRECT = "Correct its first lines."
+MOST_BYTES = 256 * 1024
+"""Own choice: a query has a few kB, so what is larger is something else."""
 
 
 @dataclass(frozen=True)
@@ -91,24 +96,58 @@ def query(folder: str, name: str, version: Version) -> Query:
 @cache
 def catalogue(folder: str, extra: tuple[str, ...] = ()) -> tuple[Query, ...]:
     """Every query file of ``sql/<folder>``, by file name; ``extra`` are further keys that headers may have."""
-    return tuple(read_query(file, extra) for file in sorted((paths.SQL / folder).glob("*.sql")))
+    return read_folder(paths.SQL / folder, extra)
+
+
+def read_folder(folder: Path, extra: Collection[str] = ()) -> tuple[Query, ...]:
+    """Every query file that lies in a folder, by file name, as it is now; hidden files are left out.
+
+    Raises QueryMissing where the folder or a file cannot be read, and where a file leads out of the folder.
+    """
+    try:
+        files = sorted(file for file in folder.iterdir() if file.suffix == ".sql" and not file.name.startswith("."))
+    except OSError as error:
+        raise QueryMissing(f"The folder {folder} cannot be read ({error.strerror}).", "Check its name.") from error
+    for file in files:
+        if leads_out(file, folder):
+            raise QueryMissing(f"{file} is a link that leads out of its folder.", "Put the file itself there.")
+    return tuple(read_query(file, extra) for file in files)
+
+
+def leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file or folder below ``folder`` is a link to somewhere else, or to nowhere."""
+    try:
+        return not file.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return True
 
 
 def read_query(file: Path, extra: Collection[str] = ()) -> Query:
     """Parse one file; QueryMissing names the file and the header line that is wrong or missing."""
     header: dict[str, str] = {}
+    lines: dict[str, int] = {}
     body: list[str] = []
-    for line in file.read_text(encoding="utf-8").splitlines():
+    known = (*_REQUIRED, *_OPTIONAL, *extra)
+    for number, line in enumerate(_text(file).splitlines(), start=1):
         match = _HEADER.match(line) if not body else None
         if match:
-            header[match[1]] = match[2].strip()
+            key = match[1]
+            if key not in known:
+                told = f"{file}, line {number}: {key} is no key of its header{nearest(key, known)}."
+                raise QueryMissing(told, _CORRECT)
+            if key in header:
+                raise QueryMissing(f"{file}, line {number}: {key} stands in its header twice.", _CORRECT)
+            header[key], lines[key] = match[2].strip(), number
         elif line.strip() or body:
             body.append(line)
-    wrong = [key for key in _REQUIRED if key not in header] + [
-        key for key in header if key not in (*_REQUIRED, *_OPTIONAL, *extra)
-    ]
-    if wrong:
-        raise QueryMissing(f"{file} has a wrong header ({', '.join(wrong)}).", "Correct its first lines.")
+    lacking = [f'"-- {key}: ..."' for key in _REQUIRED if not header.get(key)]
+    if lacking:
+        raise QueryMissing(f"{file} lacks {', '.join(lacking)} in its header.", _CORRECT)
+    if not header["budget_ms"].isdecimal():
+        told = (
+            f"{file}, line {lines['budget_ms']}: budget_ms is {header['budget_ms']!r}, and must be whole milliseconds."
+        )
+        raise QueryMissing(told, _CORRECT)
     at_least, below = _bounds(header.get("timescaledb", ">=2.11"), file)
     return Query(
         name=header["name"],
@@ -123,6 +162,19 @@ def read_query(file: Path, extra: Collection[str] = ()) -> Query:
         file=file,
         extra={key: header[key] for key in extra if key in header},
     )
+
+
+def _text(file: Path) -> str:
+    try:
+        if not file.is_file():
+            raise QueryMissing(f"{file} is no file.", "Move it elsewhere, or give it another ending than .sql.")
+        if file.stat().st_size > MOST_BYTES:
+            raise QueryMissing(f"{file} has {file.stat().st_size:,} bytes: a query has a few thousand.", "Shorten it.")
+        return file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise QueryMissing(f"{file} cannot be read ({error.strerror}).", "Check its permissions.") from error
+    except UnicodeDecodeError as error:
+        raise QueryMissing(f"{file} is no text in UTF-8 ({error.reason}).", "Save it in UTF-8.") from error
 
 
 def _bounds(text: str, file: Path) -> tuple[Version, Version | None]:

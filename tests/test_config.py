@@ -59,6 +59,18 @@ def test_the_variables_users_export_win_over_the_file(tmp_path: Path) -> None:
     assert "hidden" not in repr(settings)
 
 
+def test_a_folder_of_questions_is_relative_to_the_file(tmp_path: Path) -> None:
+    file = write(tmp_path, WHOLE.replace('host = "staging.example"', 'host = "staging.example"\nbenchmarks = "asked"'))
+    variables = {"DB_HOST": "10.0.0.5", "MS5OPS_BENCHMARKS": "../own"}
+    settings = load_settings(variables, file)
+    found = {name: one.benchmarks for name, one in settings.environments.items()}
+    assert found == {"production": None, "staging": tmp_path / "asked", "DB_HOST": tmp_path / "../own"}
+    assert settings.origins["DB_HOST"] == "DB_HOST, MS5OPS_BENCHMARKS"
+    assert load_settings({"DB_HOST": "h", "MS5OPS_BENCHMARKS": "/etc/own"}, file).environments[
+        "DB_HOST"
+    ].benchmarks == (Path("/etc/own"))
+
+
 def test_a_chosen_environment_wins_over_all(tmp_path: Path) -> None:
     variables = {"DB_HOST": "10.0.0.5", "MS5OPS_ENVIRONMENT": "production"}
     assert load_settings(variables, write(tmp_path, WHOLE)).default == "production"

@@ -1,4 +1,4 @@
-"""What the questions are asked of: the instant they take as now, the spans before it, one metric and one line.
+"""What the questions are asked of: the instant they take as now, the spans before it, and what the choices give.
 
 All of it is chosen before anything is timed and kept with the run, so that a run can be repeated at a past instant.
 Spans are sent as instants, not as ``now() - interval``: so do dashboards (Grafana's $__timeFrom), and TimescaleDB
@@ -6,23 +6,41 @@ leaves out chunks while it plans only where it sees an instant.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ms5ops.benchmark.suite import CHOICES, bound
+from ms5ops.benchmark.scratch import FOLDER
+from ms5ops.benchmark.suite import NAME, NEWEST, NEWEST_COLUMN, Suite, bound, gives
 from ms5ops.database import Database
-from ms5ops.errors import BenchmarkError
-from ms5ops.queries import ANY_VERSION, query
+from ms5ops.errors import BenchmarkError, FeatureMissing, ServerError, ServerUnreachable
+from ms5ops.queries import ANY_VERSION, Query, query
+
+_OF_THE_TEXT = (ServerError, FeatureMissing)
+"""What the server says of a statement that is wrong; of the others the errors themselves say what to do."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The anchor, the parameters of every question by name, and what was chosen in words ("metric", "line")."""
+    """The anchor, and the parameters of every question by name.
+
+    By the names of parameters that were chosen: ``words``, what was ("metric": "PRESS-01 temperature"), and
+    ``nothing``, why nothing was.
+    """
 
     anchor: datetime
     parameters: Mapping[str, object]
     words: Mapping[str, str]
+    nothing: Mapping[str, str] = field(default_factory=dict)
+
+    def asked_of(self, *variants: Query) -> dict[str, str]:
+        """What these are asked of, in words by parameter."""
+        asked = {name for variant in variants for name in variant.params}
+        return {name: words for name, words in self.words.items() if name in asked}
+
+    def why_not(self, *variants: Query) -> str | None:
+        """Why one of these cannot be asked, in a sentence; None where all can."""
+        return next((self.nothing[name] for one in variants for name in one.params if name in self.nothing), None)
 
 
 def spans(anchor: datetime) -> dict[str, object]:
@@ -48,35 +66,71 @@ def spans(anchor: datetime) -> dict[str, object]:
     }
 
 
-def choose(database: Database, schema: str, anchor: datetime | None, now: datetime) -> Choice:
-    """The given anchor, or the newest sample (but not later than ``now``); the busiest metric and line before it.
+def choose(suite: Suite, database: Database, schema: str, anchor: datetime | None, now: datetime) -> Choice:
+    """The given anchor, or the newest sample (but not later than ``now``); what the choices find before it.
 
-    BenchmarkError where the database holds no telemetry to ask for.
+    BenchmarkError where the database holds no telemetry to ask for, or not the tables that the suite asks.
     """
-    newest = _first(database, schema, "newest_sample", {}).get("newest")
+    newest = _row(suite, suite.choices[NEWEST], database, schema, {}).get(NEWEST_COLUMN)
+    file = suite.choices[NEWEST].file
     if newest is None:
         raise BenchmarkError(
-            f"The table {schema}.metric_hist holds no samples, so there is nothing to measure.",
+            f"The schema {schema} holds no samples: {file} finds no newest one, so there is nothing to measure.",
             "Let telemetry come in, or fill the sandbox: python -m ms5ops sandbox fill.",
         )
-    at = (anchor or min(newest, now)).astimezone(UTC).replace(microsecond=0)
-    parameters = spans(at)
-    metric = _first(database, schema, "busiest_metric", parameters)
-    line = _first(database, schema, "busiest_line", parameters)
-    if not metric:
+    if not isinstance(newest, datetime) or newest.tzinfo is None:
         raise BenchmarkError(
-            f"The table {schema}.metric_def names no metric of type REAL.", "Check the environment's schema."
+            f"{file} gives {str(newest)[:60]!r}, which is no instant with a time zone.",
+            f"Let it give a timestamptz (AT TIME ZONE 'UTC') as {NEWEST_COLUMN}.",
         )
-    words = {"metric": str(metric["name"]), "line": str(line.get("name", "none"))}
-    return Choice(at, {**parameters, "metric": metric["metric"], "line": line.get("line")}, words)
+    at = (anchor or min(newest, now)).astimezone(UTC).replace(microsecond=0)
+    instants = spans(at)
+    parameters, words, nothing = dict(instants), {}, {}
+    for name, choice in suite.choices.items():
+        if name == NEWEST:
+            continue
+        row = _row(suite, choice, database, schema, instants)
+        for place, parameter in enumerate(gives(choice)):
+            value = parameters[parameter] = row.get(parameter)
+            if isinstance(value, dict):
+                told = f"{choice.file} gives a json document as {parameter}, which cannot be asked with."
+                raise BenchmarkError(told, "Let it give a text or a number.")
+            if value is None:
+                nothing[parameter] = f"{choice.file.name} found no {parameter} to ask about."
+            else:
+                words[parameter] = str(row.get(NAME, value) if place == 0 else value)
+    return Choice(at, parameters, words, nothing)
 
 
 def relations(database: Database, schema: str) -> frozenset[str]:
     """The tables, aggregates and views of the schema."""
-    found = query(CHOICES, "relations", ANY_VERSION)
+    found = query(FOLDER, "relations", ANY_VERSION)
     return frozenset(row["name"] for row in database.rows(found.sql, {"schema": schema}))
 
 
-def _first(database: Database, schema: str, name: str, parameters: Mapping[str, object]) -> dict[str, Any]:
-    sql, values = bound(query(CHOICES, name, ANY_VERSION), schema, parameters)
-    return next(iter(database.rows(sql, values)), {})
+def _row(
+    suite: Suite, choice: Query, database: Database, schema: str, parameters: Mapping[str, object]
+) -> dict[str, Any]:
+    """The first row that a choice finds; empty where there is none."""
+    try:
+        found = database.rows(*bound(choice, schema, parameters))
+    except ServerUnreachable:
+        raise
+    except ServerError as error:
+        raise BenchmarkError(f"{choice.file} cannot be asked. {error.happened}", _remedy(error, suite)) from error
+    row = next(iter(found), {})
+    lacking = [column for column in choice.columns if row and column not in row]
+    if lacking:
+        raise BenchmarkError(
+            f"{choice.file} gives no column {lacking[0]}, which its header names.", "Correct its header."
+        )
+    return row
+
+
+def _remedy(error: ServerError, suite: Suite) -> str:
+    if isinstance(error, FeatureMissing) and suite.folder is None:
+        return (
+            "The questions that come with ms5ops ask MS5.0's tables: check the environment's schema, or name a folder"
+            " of questions for your own tables (docs/benchmarks.md)."
+        )
+    return "Correct the file, or the environment's schema." if type(error) in _OF_THE_TEXT else error.next_step

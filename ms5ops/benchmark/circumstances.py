@@ -2,11 +2,12 @@
 
 import os
 import platform
+from collections.abc import Sequence
 from pathlib import Path
 
 from ms5ops import __version__
 from ms5ops.benchmark.records import Surroundings
-from ms5ops.benchmark.suite import CHOICES
+from ms5ops.benchmark.scratch import FOLDER
 from ms5ops.database import Database
 from ms5ops.environments import Connected
 from ms5ops.errors import PrivilegeMissing
@@ -34,7 +35,8 @@ PROTOCOL = "simple query protocol, values in the text"
 
 
 def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
-    """What is in force now; rows are those of the policy set's tables.
+    """What is in force now; rows are those of the policy set's tables, or of all hypertables of the schema where none
+    of these is there.
 
     Raises ServerError where the server cannot be reached; what cannot be read is None.
     """
@@ -46,7 +48,7 @@ def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
         lambda: read_compression(server, tables.get(), chunks.get(), jobs.get(), server.read_at)
     ).found(())
     size = reading(lambda: read_database_size(server)).value
-    phase4 = [table for table in tables.found(()) if table.is_expected and table.kind != "missing"]
+    telemetry = telemetry_tables(tables.found(()), connected.schema)
     deployment = _deployment(connected.database)
     return Surroundings(
         postgres_version=".".join(map(str, server.postgres_version)),
@@ -55,8 +57,8 @@ def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
         settings=read_settings(connected.database),
         hardware=hardware(connected),
         database_bytes=size.size_bytes if size else None,
-        rows=sum(table.rows or 0 for table in phase4) if phase4 else None,
-        compressed_share=compressed_share(phase4, compression) if tables.value is not None else None,
+        rows=sum(table.rows or 0 for table in telemetry) if telemetry else None,
+        compressed_share=compressed_share(telemetry, compression) if tables.value is not None else None,
         policy_hash=deployment.policy_hash if deployment else None,
         deployment_id=str(deployment.id) if deployment else None,
         tool_version=__version__,
@@ -64,9 +66,15 @@ def read_surroundings(connected: Connected, policy: PolicySet) -> Surroundings:
     )
 
 
+def telemetry_tables(tables: Sequence[Table], schema: str) -> list[Table]:
+    """The tables whose rows and compression are a run's circumstances."""
+    expected = [table for table in tables if table.is_expected and table.kind != "missing"]
+    return expected or [table for table in tables if table.kind == "hypertable" and table.schema == schema]
+
+
 def read_settings(database: Database) -> dict[str, str]:
     """The settings that measured sessions have, as SHOW gives them; those that the server lacks are left out."""
-    found = query(CHOICES, "settings", ANY_VERSION)
+    found = query(FOLDER, "settings", ANY_VERSION)
     with database.timed_session(10_000) as session:  # the readings' own sessions have another jit
         rows = session.time(session.statement(found.sql, {"names": list(SETTINGS)})).rows
     return {name: value for name, value in rows if value is not None}

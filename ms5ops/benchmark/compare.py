@@ -91,6 +91,11 @@ class Comparison:
     promises: tuple[Fulfilment, ...]
 
     @property
+    def is_other_suite(self) -> bool:
+        """Whether the sides were asked other questions, without one in common."""
+        return _have_nothing_in_common(self.before, self.after)
+
+    @property
     def regressions(self) -> tuple[BenchmarkComparison, ...]:
         """What got worse: the broken first, then the slower, the worst first."""
         worse = [one for one in self.benchmarks if one.is_regression]
@@ -165,7 +170,10 @@ def compare(
         after=after,
         options=options,
         differences=differences(
-            [run.header for run in before.runs], [run.header for run in after.runs], deployment_names
+            [run.header for run in before.runs],
+            [run.header for run in after.runs],
+            deployment_names,
+            is_other_suite=_have_nothing_in_common(before, after),
         ),
         benchmarks=judged,
         groups=groups,
@@ -190,6 +198,16 @@ def _check(before: Side, after: Side) -> None:
             f"Runs of different origin ({' and '.join(sorted(origins))}) cannot be compared.",
             "Choose runs of one environment, and of one origin.",
         )
+
+
+def _have_nothing_in_common(before: Side, after: Side) -> bool:
+    """Whether both sides tell what they were asked, and no question of one is among those of the other."""
+    old, new = (
+        {(one.benchmark, one.text_hash) for run in side.runs for one in run.results if one.kind in IN_TOTALS}
+        for side in (before, after)
+    )
+    is_told = all(text_hash is not None for _, text_hash in (*old, *new))
+    return bool(old and new) and is_told and not old & new
 
 
 def _held(side: Side) -> list[dict[str, Held]]:

@@ -78,7 +78,9 @@ def headline(comparison: Comparison) -> Verdict:
     """The whole in a sentence or two: how much faster, how sure, what got slower, and what spoils it."""
     suite, verdicts = comparison.suite, Counter(one.verdict for one in comparison.benchmarks)
     regressions = comparison.regressions
-    if suite.speedup is None:
+    if comparison.is_other_suite:
+        text = "Nothing could be compared: the two sides were asked different questions, and have none in common."
+    elif suite.speedup is None:
         text = (
             "How sure a difference is cannot be told: a side is a summary without samples. The ratios stand below."
             if any(one.is_summary for one in comparison.benchmarks)

@@ -10,7 +10,7 @@ from ms5ops.benchmark.options import Gathered, Work
 from ms5ops.benchmark.records import Outcome, Unit
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import FOLDER
-from ms5ops.benchmark.suite import bound, load_suite
+from ms5ops.benchmark.suite import bound
 from ms5ops.errors import BenchmarkError
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.units import count_text
@@ -21,11 +21,11 @@ SAMPLES_KEPT = 20_000
 """Of each step; the figures are over all."""
 WINDOW_S = 0.5
 """Throughput is sampled in windows about so long (own choice)."""
+_NONE_MARKED = "No question that can be asked here is marked for many clients (many_clients: yes in its header)."
 ERRORS_ALLOWED = 0.01
 """Own choice: where more of the queries have no answer, the times of the others say nothing for the whole."""
 CLIENT_LIMIT_SHARE = 0.7
 """Own choice: from this share of this machine's processor time on, the clients themselves may be the limit."""
-MIX = ("latest_per_metric", "latest_100_of_metric", "samples_of_last_hour", "metric_hours_of_week_aggregate")
 
 
 def measure(work: Work, gathered: Gathered) -> None:
@@ -39,6 +39,10 @@ def measure(work: Work, gathered: Gathered) -> None:
             _add_without(gathered, level, "not there", f"{error.happened} {error.next_step}")
         return
     statements = mix(work)
+    if not statements:
+        for level in levels:
+            _add_without(gathered, level, "not there", _NONE_MARKED)
+        return
     room = _room(work)
     with crowd(database.target, list(statements.values()), work.effort.statement_timeout_ms, max(levels)) as clients:
         for level in levels:
@@ -60,20 +64,19 @@ def measure(work: Work, gathered: Gathered) -> None:
                 for missed in levels[levels.index(level) :]:
                     _add_without(gathered, missed, "failed", f"{error.happened} {error.next_step}")
                 return
-            _add(gathered, level, began, driven, list(statements))
+            _add(gathered, level, began, driven, list(statements), mix_hash=work.site.suite.mix_hash)
             work.keep(lambda: gathered)
 
 
 def mix(work: Work) -> dict[str, bytes]:
-    """The statements that clients send, by question: those on recent data, and one of an aggregate."""
+    """The statements that clients send, by question: the suite's ``of_many_clients`` that can be asked."""
     database, schema = work.site.read.database, work.site.read.schema
     there = anchor.relations(database, schema)
-    questions = {question.name: question for question in load_suite().questions}
     with database.timed_session(work.effort.statement_timeout_ms) as session:
         return {
-            name: session.statement(*bound(variant, schema, work.choice.parameters))
-            for name in MIX
-            if (variant := questions[name].variant(there))
+            question.name: session.statement(*bound(variant, schema, work.choice.parameters))
+            for question in work.site.suite.of_many_clients
+            if (variant := question.variant(there)) and work.choice.why_not(variant) is None
         }
 
 
@@ -94,7 +97,15 @@ def windows(driven: Driven) -> list[float]:
     return [count / length for count in counts]
 
 
-def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questions: Sequence[str]) -> None:
+def _add(
+    gathered: Gathered,
+    level: int,
+    began: datetime,
+    driven: Driven,
+    questions: Sequence[str],
+    *,
+    mix_hash: str | None = None,
+) -> None:
     name = f"concurrency_{level}"
     errors, rates = sum(driven.errors.values()), windows(driven)
     asked = errors + len(driven.latencies)
@@ -141,6 +152,7 @@ def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questi
         "ms",
         target=TARGET_MS,
         details={**details, "kept_one_in": step},
+        text_hash=mix_hash,
     )
     gathered.add(latency, kept)
     throughput = results.measured(
@@ -152,6 +164,7 @@ def _add(gathered: Gathered, level: int, began: datetime, driven: Driven, questi
         target=None,
         details=details,
         higher_is_better=True,
+        text_hash=mix_hash,
     )
     gathered.add(throughput, [Sample(began, rate) for rate in rates])
 

@@ -154,7 +154,14 @@ def about(batch: int) -> str:
 
 
 def writable(site: Site, now: datetime) -> Connected:
-    """The connection to write with; BenchmarkError where there is none, or writing is not welcome now."""
+    """The connection to write with; BenchmarkError where there is none, or writing is not welcome now, or where what
+    would be written are no rows of the tables that the questions ask."""
+    if site.suite.folder is not None:
+        raise BenchmarkError(
+            f"The questions of {site.read.name} are its own ({site.suite.folder}), and writing is measured with rows of"
+            " MS5.0's metric_hist.",
+            "Measure it on an environment with MS5.0's tables.",
+        )
     if site.write is None:
         happened = site.refusal.happened if site.refusal else "There is no connection that may write here."
         next_step = f"{site.refusal.next_step} " if site.refusal else ""

@@ -13,7 +13,7 @@ from ms5ops.benchmark.options import Gathered, Stop, Work
 from ms5ops.benchmark.records import Outcome, Unit
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.scratch import scratch_table
-from ms5ops.benchmark.suite import DASHBOARD_TARGET_MS, bound, load_suite
+from ms5ops.benchmark.suite import DASHBOARD_TARGET_MS, bound
 from ms5ops.errors import BenchmarkError, Ms5opsError, ServerError, ServerUnreachable
 from ms5ops.policy.document import PolicySet
 
@@ -119,7 +119,7 @@ def _pages(work: Work, client: PageClient) -> Callable[[Stop], list[Sample]]:
             for panel in page.panels
             if (variant := panel.variant(there))
         }
-        for page in load_suite().pages
+        for page in work.site.suite.pages
     ]
 
     def load_pages(stop: Stop) -> list[Sample]:

@@ -10,6 +10,8 @@ from typing import Literal, get_args
 from ms5ops.benchmark.anchor import Choice
 from ms5ops.benchmark.records import Group, Result
 from ms5ops.benchmark.sampling import FULL, QUICK, Effort, Sample
+from ms5ops.benchmark.suite import Suite
+from ms5ops.benchmark.suite_files import load_suite
 from ms5ops.config import Settings
 from ms5ops.environments import Connected, connect, source_id
 from ms5ops.errors import ConfigError
@@ -57,23 +59,25 @@ class Site:
     source: str
     refusal: ConfigError | None = None
     policy: PolicySet = field(default_factory=default_policy, repr=False)
+    suite: Suite = field(default_factory=load_suite, repr=False)
 
 
 @contextmanager
 def open_site(settings: Settings, environment: str | None, policy_of: Callable[[str], PolicySet]) -> Iterator[Site]:
     """The site of an environment (None: the default one), closed when the block ends.
 
-    ``policy_of``: the policy set of an environment, by its name. Raises as that and as ``connect``.
+    ``policy_of``: the policy set of an environment, by its name. Raises as that, as ``connect``, and as ``load_suite``.
     """
     policy = policy_of(settings.chosen(environment))
     read = connect(settings, environment)
+    suite = load_suite(read.benchmarks)
     write, refusal = None, None
     try:
         write = connect(settings, environment, "deploy")
     except ConfigError as error:  # reading needs none
         refusal = error
     try:
-        yield Site(read, write, source_id(read), refusal, policy)
+        yield Site(read, write, source_id(read), refusal, policy, suite)
     finally:
         for connected in (read, write):
             if connected is not None:

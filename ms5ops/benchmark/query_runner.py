@@ -12,11 +12,12 @@ from ms5ops.benchmark.anchor import Choice
 from ms5ops.benchmark.dashboards import CONNECTIONS, PageClient
 from ms5ops.benchmark.explain import plan_facts
 from ms5ops.benchmark.options import Gathered, Work
-from ms5ops.benchmark.records import Group, Kind, Outcome, Result
+from ms5ops.benchmark.records import ASKED_OF, Group, Kind, Outcome, Result
 from ms5ops.benchmark.sampling import Sample
 from ms5ops.benchmark.suite import Page, Question, Suite, bound, variant_name
 from ms5ops.database import Answer, TimedSession
 from ms5ops.errors import FeatureMissing, ReadTimeout, ServerError, ServerUnreachable
+from ms5ops.queries import Query
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Subject(Protocol):
     target_p95_ms: float
     twin: str | None
     missing: tuple[str, ...]
+    why_not: str | None
 
     def take(self) -> Taken:
         """Run it once."""
@@ -58,14 +60,21 @@ class TimedQuestion:
         self.text_hash, self.target_p95_ms, self.twin = question.text_hash, question.target_p95_ms, question.twin
         self.missing = question.missing(there)
         self.variant = question.variant(there)
-        if self.variant is not None:
+        self.why_not = choice.why_not(self.variant) if self.variant else None
+        if self.variant is not None and self.why_not is None:
             sql, values = bound(self.variant, schema, choice.parameters)
             self.statement = session.statement(sql, values)
 
     def take(self) -> Taken:
-        """Run it once over the held connection."""
+        """Run it once over the held connection; ServerError where its columns are not those of its header."""
         at = datetime.now(UTC)
         answer = self._session.time(self.statement)
+        assert self.variant is not None  # noqa: S101  # or it is missing
+        if answer.columns != tuple(self.variant.columns):
+            told = (
+                f"Its columns are {', '.join(answer.columns)}, and its header names {', '.join(self.variant.columns)}."
+            )
+            raise ServerError(told, f"Correct the header of {self.variant.file}.")
         whole = answer.execute_ms + answer.fetch_ms
         return Taken(Sample(at, whole, answer.execute_ms, answer.fetch_ms), len(answer.rows), answer)
 
@@ -79,8 +88,7 @@ class TimedQuestion:
             "execute_median_ms": statistics.median(one.execute_ms or 0.0 for one in samples),
             "fetch_median_ms": statistics.median(one.fetch_ms or 0.0 for one in samples),
             "clients": 1,
-            **({"metric": self._choice.words["metric"]} if "metric" in self.variant.params else {}),
-            **({"line": self._choice.words["line"]} if "line" in self.variant.params else {}),
+            **_asked_of(self._choice, self.variant),
         }
         try:
             return {**found, **plan_facts(self._session.explain(self.statement)).details()}
@@ -99,13 +107,13 @@ class TimedPage:
         self.page, self._client, self._choice = page, client, choice
         self.name, self.about, self.text_hash = page.name, page.about, page.text_hash
         self.target_p95_ms = page.target_p95_ms
-        variants = {panel.name: panel.variant(there) for panel in page.panels}
         self.missing = tuple(sorted({name for panel in page.panels for name in panel.missing(there)}))
-        self.variants = {name: variant_name(variant) for name, variant in variants.items() if variant}
+        self.variants = {panel.name: variant for panel in page.panels if (variant := panel.variant(there))}
+        self.why_not = choice.why_not(*self.variants.values())
         self.panels = {
             name: client.sessions[0].statement(*bound(variant, schema, choice.parameters))
-            for name, variant in variants.items()
-            if variant
+            for name, variant in self.variants.items()
+            if self.why_not is None
         }
         self._panels_ms: dict[str, list[float]] = {name: [] for name in self.panels}
         self._rows: Mapping[str, int] = {}
@@ -124,10 +132,10 @@ class TimedPage:
         return {
             "stands_for": self.page.stands_for,
             "clients": min(CONNECTIONS, len(self.panels)),
-            "metric": self._choice.words["metric"],
+            **_asked_of(self._choice, *self.variants.values()),
             "panels": {
                 name: {
-                    "variant": self.variants[name],
+                    "variant": variant_name(self.variants[name]),
                     "rows": self._rows.get(name),
                     "median_ms": statistics.median(self._panels_ms[name][-len(samples) :]),
                     "text": self.panels[name].decode("utf-8"),
@@ -165,7 +173,9 @@ class QueryRun:
         self._states = {one.name: _State(one) for one in subjects}
         for state in self._states.values():
             if state.subject.missing:
-                state.outcome, state.message = "not there", _missing_text(state.subject.missing)
+                state.outcome, state.message = "not there", _missing_text(state.subject.missing, suite)
+            elif state.subject.why_not is not None:
+                state.outcome, state.message = "not there", state.subject.why_not
 
     def run(self, gathered: Gathered) -> None:
         """Measure, and add all results, with the samples of those that have some."""
@@ -285,6 +295,12 @@ class QueryRun:
         )
 
 
-def _missing_text(missing: Sequence[str]) -> str:
-    what = " and ".join(missing)
-    return f"The database has no {what} (yet): Phase 4 makes {'it' if len(missing) == 1 else 'them'}."
+def _asked_of(choice: Choice, *variants: Query) -> dict[str, Any]:
+    found = choice.asked_of(*variants)
+    return {ASKED_OF: found} if found else {}
+
+
+def _missing_text(missing: Sequence[str], suite: Suite) -> str:
+    what, pronoun = " and ".join(missing), "it" if len(missing) == 1 else "them"
+    why = f"Phase 4 makes {pronoun}" if suite.folder is None else f"the header says that it needs {pronoun}"
+    return f"The database has no {what} (yet): {why}."

@@ -21,6 +21,11 @@ PROBLEMS: tuple[Outcome, ...] = ("failed", "timed out", "different answer")
 Unit = Literal["ms", "rows/s", "queries/s", "s"]
 Origin = Literal["measured", "simulated", "replayed"]
 
+ASKED_OF = "asked_of"
+"""The key in a result's details of what it was asked of: words by parameter ({"metric": "PRESS-01 temperature"})."""
+ASKED_OF_BEFORE = ("metric", "line")
+"""Keys in the details of older runs that told the same, each by itself."""
+
 SAMPLE_DTYPES: Mapping[str, str] = {
     "benchmark": "string",
     "ordinal": "int64",
@@ -95,8 +100,8 @@ class Result:
     several variants (of raw tables before Phase 4, of aggregates after it) has one hash over all its texts, and
     ``details`` say which was sent (variant, text). ``target_p95``: the promise, in ``unit`` (for a throughput: the
     least). ``twin``: the benchmark that answers the same question from the other side. ``details``: what else was seen,
-    by name: planning_ms, server_ms, buffers_hit, buffers_read, jit, plan (the plan's shape in words), plan_hash,
-    warmups, execute_median_ms, fetch_median_ms, clients, errors ...
+    by name: asked_of, planning_ms, server_ms, buffers_hit, buffers_read, jit, plan (the plan's shape in words),
+    plan_hash, warmups, execute_median_ms, fetch_median_ms, clients, errors ...
     """
 
     benchmark: str

@@ -17,6 +17,7 @@ def measured(
     target: float | None,
     details: Mapping[str, Any],
     higher_is_better: bool = False,
+    text_hash: str | None = None,
 ) -> Result:
     """A result "ok"; for a throughput p95 is what 95 % of its samples reach. "stopped" where there is no sample."""
     found = figures(values, higher_is_better=higher_is_better)
@@ -26,6 +27,7 @@ def measured(
     return _result(
         name, kind, about, found,
         unit=unit, higher_is_better=higher_is_better, outcome="ok", message=None, target=target, details=details,
+        text_hash=text_hash,
     )  # fmt: skip
 
 
@@ -60,6 +62,7 @@ def _result(
     message: str | None,
     target: float | None,
     details: Mapping[str, Any],
+    text_hash: str | None = None,
 ) -> Result:
     return Result(
         benchmark=name,
@@ -71,7 +74,7 @@ def _result(
         unit=unit,
         higher_is_better=higher_is_better,
         rows=None,
-        text_hash=None,
+        text_hash=text_hash,
         target_p95=target,
         twin=None,
         **found.values(),

@@ -7,7 +7,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from ms5ops.benchmark.records import GROUPS, PROBLEMS, Outcome, Result, Run, RunHeader, Unit
+from ms5ops.benchmark.records import GROUPS, PROBLEMS, Group, Outcome, Result, Run, RunHeader, Unit
+from ms5ops.benchmark.suite import Suite
 from ms5ops.observe.finding import counted
 from ms5ops.observe.verdict import Verdict
 from ms5ops.units import MISSING, count_text, duration_text, milliseconds_text
@@ -147,16 +148,26 @@ def group_of(result: Result) -> str:
     return result.group or result.kind
 
 
-def group_summaries(results: Sequence[Result]) -> tuple[GroupSummary, ...]:
+def expected_groups(header: RunHeader, suite: Suite | None) -> tuple[Group, ...]:
+    """The groups that a run should hold; ``suite``: the environment's, None where it cannot be read.
+
+    Of questions of one's own those that they are of; a run that was asked others tells by its results what it holds.
+    """
+    if suite is None or suite.folder is None:
+        return GROUPS
+    return suite.groups if suite.suite_hash == header.suite_hash else ()
+
+
+def group_summaries(results: Sequence[Result], expected: Sequence[Group] = GROUPS) -> tuple[GroupSummary, ...]:
     """A summary per group, in the order of GROUP_TITLES.
 
     A group is met where all its benchmarks with a target are, and at least one was measured; not met where one is not.
-    All groups of queries are there, measured or not: what is promised and was not looked at must not be missed.
+    The ``expected`` groups are there, measured or not: what is promised and was not looked at must not be missed.
     """
     found = []
     for group, title in GROUP_TITLES.items():
         own = [result for result in results if group_of(result) == group]
-        if own or group in GROUPS:
+        if own or group in expected:
             found.append(_summary(group, title, own))
     return tuple(found)
 

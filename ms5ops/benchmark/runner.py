@@ -14,7 +14,7 @@ from ms5ops.benchmark.options import Gathered, Options, Pace, Part, Report, Site
 from ms5ops.benchmark.query_runner import QueryRun
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.sampling import Effort
-from ms5ops.benchmark.suite import load_suite
+from ms5ops.benchmark.suite import Suite
 from ms5ops.benchmark.unfinished import Draft
 from ms5ops.database import TimedSession
 
@@ -36,11 +36,11 @@ def run_suite(
     """
     started = datetime.now(UTC)
     effort = options.chosen_effort
-    pace = Pace(report, stop, _expected(options, effort))
+    pace = Pace(report, stop, _expected(site.suite, options, effort))
     pace.begin("looking")
     pace.say("Reading the circumstances")
     surroundings = read_surroundings(site.read, site.policy)
-    choice = anchor.choose(site.read.database, site.read.schema, options.anchor, started)
+    choice = anchor.choose(site.suite, site.read.database, site.read.schema, options.anchor, started)
     header = RunHeader(
         run_id=str(uuid4()),
         source=site.source,
@@ -51,7 +51,7 @@ def run_suite(
         started_at=started,
         finished_at=started,
         anchor=choice.anchor,
-        suite_hash=load_suite().suite_hash,
+        suite_hash=site.suite.suite_hash,
         seed=options.seed,
         is_quick=options.is_quick,
         is_partial=True,
@@ -93,7 +93,7 @@ def _queries(work: Work, gathered: Gathered) -> None:
         page_client(database, effort.statement_timeout_ms) as client,
         _cancelling([session, *client.sessions], work.pace.stop),
     ):
-        QueryRun(work, load_suite().of_groups(work.options.groups), session, client, there).run(gathered)
+        QueryRun(work, work.site.suite.of_groups(work.options.groups), session, client, there).run(gathered)
 
 
 @contextmanager
@@ -116,10 +116,10 @@ def _cancelling(sessions: Sequence[TimedSession], stop: Stop) -> Iterator[None]:
         watcher.join()
 
 
-def _expected(options: Options, effort: Effort) -> dict[str, float]:
+def _expected(suite: Suite, options: Options, effort: Effort) -> dict[str, float]:
     """What each part will take, before anything has been measured: the budgets as a first guess, in seconds."""
-    suite = load_suite().of_groups(options.groups)
-    count = len(suite.questions) + len(suite.pages)
+    asked = suite.of_groups(options.groups)
+    count = len(asked.questions) + len(asked.pages)
     found = {"looking": 0.5}
     if "query" in options.parts:
         found |= {"warming up": 0.05 * count, "sampling": 0.2 * effort.budget_s * count, "explaining": 0.02 * count}

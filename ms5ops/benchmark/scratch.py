@@ -18,7 +18,8 @@ from ms5ops.observe.server import quoted
 from ms5ops.queries import ANY_VERSION, query
 
 SCHEMA = "ms5ops_benchmark"
-FOLDER = "benchmark/scratch"
+FOLDER = "measuring"
+"""Queries that measuring takes besides the questions, below sql/."""
 TABLE = "metric_hist"
 LOCK_TIMEOUT_MS = 1_000
 GIVEN_UP_AFTER = timedelta(hours=6)

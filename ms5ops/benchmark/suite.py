@@ -1,35 +1,37 @@
 """The suite: which questions are asked, in which variants, and what is promised for each.
 
-Every file of ``sql/benchmark/`` is a question or a variant of one; a folder below it is a page, whose panels a browser
-asks for all at once. Besides the header of ``ms5ops.queries`` a question tells its ``group``, ``target_p95_ms``, what
-it ``stands_for``, its ``twin`` (the question that must have the same answer from the other side) and which aggregates
-it ``needs``. Files of one name are variants of one question: the one that needs most of what is there is asked, so that
-a page can be measured before Phase 4 (from raw tables) and after it (from aggregates), and the two be compared.
+A question has a name, a group with a target, what it stands for, its twin (the question that must have the same answer
+from the other side) and which aggregates it needs. Files of one name are variants of one question: the one that needs
+most of what is there is asked, so that a page can be measured before Phase 4 (from raw tables) and after it (from
+aggregates), and the two be compared. Pages are dashboards, whose panels a browser asks for all at once. The files are
+read by ``ms5ops.benchmark.suite_files``.
 
-Targets: ``phase4.md`` of MS5.0, performance targets (p95) and success criteria: recent 100 ms, short-term 500 ms,
-historical 2 s, long-term 5 s, aggregates 50 ms, dashboards 2 s, reports 10 s.
+Targets of the suite that comes with ms5ops: ``phase4.md`` of MS5.0, performance targets (p95) and success criteria:
+recent 100 ms, short-term 500 ms, historical 2 s, long-term 5 s, aggregates 50 ms, dashboards 2 s, reports 10 s.
 """
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from ms5ops.benchmark.records import GROUPS, Group
-from ms5ops.errors import BenchmarkError
 from ms5ops.observe.server import quoted
-from ms5ops.queries import Query, catalogue
+from ms5ops.queries import Query
 
-FOLDER = "benchmark"
-CHOICES = "benchmark/choices"
-_KEYS = ("group", "target_p95_ms", "stands_for", "twin", "needs")
 DASHBOARD_TARGET_MS = 2_000.0
+NEWEST, NEWEST_COLUMN = "newest_sample", "newest"
+NAME = "name"
+"""The column of a choice that says in words what was chosen."""
 
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked, in all its variants, those that need most first. ``text_hash`` is over all their texts."""
+    """What is asked, in all its variants, those that need most first. ``text_hash`` is over all their texts.
+
+    ``many_clients``: whether it is among those that many clients ask at once.
+    """
 
     name: str
     about: str
@@ -38,6 +40,7 @@ class Question:
     target_p95_ms: float
     twin: str | None
     variants: tuple[Query, ...]
+    many_clients: bool = False
 
     @property
     def text_hash(self) -> str:
@@ -71,10 +74,17 @@ class Page:
 
 @dataclass(frozen=True)
 class Suite:
-    """All questions and pages, by name."""
+    """All questions and pages, by name.
+
+    ``choices``, by name, give what they are asked of: ``NEWEST`` the instant that a run takes as now, each of the
+    others parameters by the names of its columns. ``folder`` is where an environment keeps questions of its own, None
+    where they are those that come with ms5ops.
+    """
 
     questions: tuple[Question, ...]
     pages: tuple[Page, ...]
+    choices: Mapping[str, Query] = field(default_factory=dict)
+    folder: Path | None = None
 
     @property
     def suite_hash(self) -> str:
@@ -82,49 +92,42 @@ class Suite:
         hashes = [one.text_hash for one in self.questions] + [page.text_hash for page in self.pages]
         return _hash(sorted(hashes))
 
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """The groups that it asks of, in the order of GROUPS."""
+        asked = {question.group for question in self.questions} | ({"dashboard"} if self.pages else set())
+        return tuple(group for group in GROUPS if group in asked)
+
+    @property
+    def of_many_clients(self) -> tuple[Question, ...]:
+        """The questions that many clients ask at once."""
+        return tuple(question for question in self.questions if question.many_clients)
+
+    @property
+    def mix_hash(self) -> str | None:
+        """What tells the mix of ``of_many_clients`` from another, so that only the same ones are compared.
+
+        None for the suite that comes with ms5ops: its mix has been the same from the first run on, and runs that are
+        stored have no such hash.
+        """
+        return None if self.folder is None else _hash(sorted(one.text_hash for one in self.of_many_clients))
+
     def of_groups(self, groups: Collection[Group]) -> "Suite":
         """Only these groups; all where none is named. Twins are checked within what is left."""
         if not groups:
             return self
         questions = tuple(one for one in self.questions if one.group in groups)
-        return Suite(questions, self.pages if "dashboard" in groups else ())
-
-
-_PAGES = {
-    # Folder of panels: what it is, what it stands for.
-    "plant_overview": (
-        "Loading the plant overview: newest values, OEE and energy of the day, losses, changes, production.",
-        "The real-time dashboard that every shift has open.",
-    ),
-    "metric_trend": (
-        "Loading the trend page of one metric: newest samples, last day, week and month.",
-        "What opens when an operator clicks a metric.",
-    ),
-}
-
-
-@cache
-def load_suite() -> Suite:
-    """The whole suite; BenchmarkError names a file whose header is not as it has to be."""
-    questions = tuple(_question(name, variants) for name, variants in _by_name(FOLDER).items())
-    names = {question.name: question for question in questions}
-    for question in questions:
-        twin = names.get(question.twin) if question.twin else None
-        if question.twin and (twin is None or twin.twin != question.name):
-            raise BenchmarkError(
-                f"The benchmark {question.name} names the twin {question.twin}, which does not name it.",
-                "Correct the headers under sql/benchmark/.",
-            )
-    pages = tuple(
-        Page(name, about, stands_for, DASHBOARD_TARGET_MS, _panels(name))
-        for name, (about, stands_for) in _PAGES.items()
-    )
-    return Suite(questions, pages)
+        return replace(self, questions=questions, pages=self.pages if "dashboard" in groups else ())
 
 
 def needs(variant: Query) -> set[str]:
     """The aggregates that a variant reads."""
     return set(variant.extra.get("needs", "").replace(",", " ").split())
+
+
+def gives(choice: Query) -> tuple[str, ...]:
+    """The parameters that a choice gives."""
+    return tuple(column for column in choice.columns if column != NAME)
 
 
 def bound(variant: Query, schema: str, parameters: Mapping[str, object]) -> tuple[str, dict[str, object]]:
@@ -135,39 +138,6 @@ def bound(variant: Query, schema: str, parameters: Mapping[str, object]) -> tupl
 def variant_name(variant: Query) -> str:
     """``raw`` for ``name.raw.sql``; what it needs, or "only one", for the main file."""
     return (variant.file.name.split(".")[1:-1] or [variant.extra.get("needs") or "only one"])[0]
-
-
-def _by_name(folder: str) -> dict[str, list[Query]]:
-    found: dict[str, list[Query]] = {}
-    for query in catalogue(folder, _KEYS):
-        found.setdefault(query.name, []).append(query)
-    return {name: sorted(variants, key=lambda one: -len(needs(one))) for name, variants in found.items()}
-
-
-def _question(name: str, variants: list[Query]) -> Question:
-    first = variants[0]
-    lacking = [key for key in ("group", "target_p95_ms", "stands_for") if key not in first.extra]
-    if lacking or first.extra["group"] not in GROUPS:
-        raise BenchmarkError(
-            f"{first.file} does not tell {', '.join(lacking) or 'a known group'}.", "Correct its first lines."
-        )
-    group: Group = first.extra["group"]
-    return Question(
-        name=name,
-        about=first.about,
-        stands_for=first.extra["stands_for"],
-        group=group,
-        target_p95_ms=float(first.extra["target_p95_ms"]),
-        twin=first.extra.get("twin"),
-        variants=tuple(variants),
-    )
-
-
-def _panels(page: str) -> tuple[Question, ...]:
-    return tuple(
-        Question(name, variants[0].about, _PAGES[page][1], "dashboard", DASHBOARD_TARGET_MS, None, tuple(variants))
-        for name, variants in _by_name(f"{FOLDER}/{page}").items()
-    )
 
 
 def _hash(parts: Collection[str]) -> str:

@@ -56,6 +56,9 @@ _OTHER_DATABASE = Meaning("spoils", _SPOILS, "database")
 _OTHER_MACHINE = Meaning("spoils", _SPOILS, "hardware")
 _OTHER_VERSION = Meaning("another cause", _CAUSE, "version")
 
+_OTHER_QUESTIONS = Meaning("spoils", "The sides have no question in common: nothing was asked of both.", "run")
+_TEXTS = "Texts of the benchmarks (fingerprint)"
+
 _OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Meaning], ...] = (
     ("Database", lambda run: source_text(run.source), _OTHER_DATABASE),
     ("Origin of the data", lambda run: run.origin, _OTHER_DATABASE),
@@ -69,7 +72,7 @@ _OF_RUNS: tuple[tuple[str, Callable[[RunHeader], str], Meaning], ...] = (
         ),
     ),
     (
-        "Texts of the benchmarks (fingerprint)",
+        _TEXTS,
         lambda run: run.suite_hash[:12],
         Meaning("noted", "Benchmarks whose own question differs are not compared.", "run"),
     ),
@@ -110,22 +113,30 @@ class Difference:
 
 
 def differences(
-    before: Sequence[RunHeader], after: Sequence[RunHeader], deployment_names: Mapping[str, str] | None = None
+    before: Sequence[RunHeader],
+    after: Sequence[RunHeader],
+    deployment_names: Mapping[str, str] | None = None,
+    *,
+    is_other_suite: bool = False,
 ) -> tuple[Difference, ...]:
     """What is not the same in all runs of both sides, the gravest first.
 
     Compressed share, settings of ``PLANNED_SETTINGS`` and less data are expected where the sides stand under
     different deployments or policies, and another cause otherwise. ``deployment_names``: what people call them, by id.
+    ``is_other_suite``: the sides have no question in common.
     """
-    found = [*_of_headers(before, after)]
+    found = [*_of_headers(before, after, is_other_suite=is_other_suite)]
     old, new = ([run.surroundings for run in side if run.surroundings is not None] for side in (before, after))
     if old and new:
         found += [*_of_servers(old, new, deployment_names or {}), *_of_settings(old, new), *_of_volume(old, new)]
     return tuple(sorted(found, key=lambda difference: _GRAVITY[difference.weight]))
 
 
-def _of_headers(before: Sequence[RunHeader], after: Sequence[RunHeader]) -> Iterator[Difference]:
-    for subject, text, meaning in _OF_RUNS:
+def _of_headers(
+    before: Sequence[RunHeader], after: Sequence[RunHeader], *, is_other_suite: bool
+) -> Iterator[Difference]:
+    for subject, text, usual in _OF_RUNS:
+        meaning = _OTHER_QUESTIONS if is_other_suite and subject == _TEXTS else usual
         yield from _told(subject, [text(run) for run in before], [text(run) for run in after], meaning)
     old, new = _anchor_age(before), _anchor_age(after)
     if abs(old - new) >= ANCHOR_AGE_TOLD:

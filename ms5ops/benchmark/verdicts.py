@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ms5ops.benchmark.records import Group, Kind, Outcome, Result, Unit
+from ms5ops.benchmark.records import ASKED_OF, ASKED_OF_BEFORE, Group, Kind, Outcome, Result, Unit
 from ms5ops.benchmark.sampling import figures
 from ms5ops.benchmark.statistics import Basis, Estimate, RatioTest, Values, compare_samples, holm
 from ms5ops.benchmark.surroundings import VOLUME_MATTERS
@@ -310,9 +310,11 @@ def _unanswered(side: Sequence[Held], name: str) -> str:
 def _asked_otherwise(before: Sequence[Held], after: Sequence[Held]) -> str:
     """Sentences on what makes the same question another one: its subject, or how much there is to answer."""
     told = ""
-    for subject in ("metric", "line"):
-        old, new = (sorted({str(held.result.details.get(subject)) for held in side}) for side in (before, after))
-        if old != new:
+    asked = [[_asked_of(held.result) for held in side] for side in (before, after)]
+    every = dict.fromkeys(subject for side in asked for one in side for subject in one)
+    for subject in every:
+        old, new = (sorted({one[subject] for one in side if subject in one}) for side in asked)
+        if old and new and old != new:
             told += f" It was asked about another {subject}: {', '.join(old)} before, {', '.join(new)} after."
     rows = [[held.result.rows for held in side if held.result.rows is not None] for side in (before, after)]
     if all(rows):
@@ -320,6 +322,12 @@ def _asked_otherwise(before: Sequence[Held], after: Sequence[Held]) -> str:
         if more - fewer >= VOLUME_MATTERS * more:
             told += f" The answer had {count_text(counts[0])} rows before and {count_text(counts[1])} after."
     return told
+
+
+def _asked_of(result: Result) -> dict[str, str]:
+    """What a question was asked of, in words by parameter."""
+    before = {name: result.details[name] for name in ASKED_OF_BEFORE if name in result.details}
+    return {str(name): str(words) for name, words in {**before, **result.details.get(ASKED_OF, {})}.items()}
 
 
 def _is_broken(held: Held) -> bool:

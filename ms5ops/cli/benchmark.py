@@ -23,11 +23,11 @@ from ms5ops.benchmark.options import PARTS, READING, Options, Part, Progress, Si
 from ms5ops.benchmark.records import GROUPS, PROBLEMS, Group, Run
 from ms5ops.benchmark.run_summary import benchmark_title, target_text
 from ms5ops.benchmark.series import run_series
-from ms5ops.benchmark.suite import load_suite
+from ms5ops.benchmark.suite_files import load_suite
 from ms5ops.cli import benchmark_store
 from ms5ops.cli.status import EnvironmentOption, JsonOption
 from ms5ops.cli.terminal import answers, narration
-from ms5ops.config import load_settings
+from ms5ops.config import SANDBOX, load_settings
 from ms5ops.control.policy_sets import judged_by
 from ms5ops.errors import BenchmarkError
 from ms5ops.observe.overview import as_plain
@@ -104,9 +104,11 @@ def run(
 
 
 @app.command()
-def suite(as_json: JsonOption = False) -> None:
-    """List what is measured: questions, pages, targets, and what each needs."""
-    found = load_suite()
+def suite(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
+    """List what is measured: questions, pages, targets, and what each needs. Checks the files of own questions."""
+    settings = load_settings()
+    chosen = settings.chosen(environment)
+    found = load_suite(None if chosen == SANDBOX else settings.environment(chosen).benchmarks)
     if as_json:
         typer.echo(json.dumps(as_plain(found), indent=2, default=str))
         return
@@ -119,6 +121,8 @@ def suite(as_json: JsonOption = False) -> None:
         target = target_text(page.target_p95_ms, "ms")
         table.add_row(benchmark_title(page.name), "dashboard", target, "", escape(page.stands_for))
     answers().print(table)
+    if found.folder is not None:
+        narration.print(f"Own questions of {chosen}, from {found.folder}.", markup=False)
 
 
 def parse_anchor(text: str | None) -> datetime | None:

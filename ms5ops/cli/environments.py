@@ -15,11 +15,12 @@ def environments(
 ) -> None:
     """List the configured environments, the source of each, and which is the default and why."""
     settings = load_settings()
-    rows = [{"name": SANDBOX, "address": "embedded", "protected": False, "source": "built in"}] + [
+    rows = [{"name": SANDBOX, "address": "embedded", "protected": False, "benchmarks": None, "source": "built in"}] + [
         {
             "name": name,
             "address": f"{found.read.user}@{found.host}:{found.port}/{found.database}",
             "protected": found.protected,
+            "benchmarks": found.benchmarks and str(found.benchmarks),
             "source": settings.origins[name],
         }
         for name, found in settings.environments.items()

@@ -8,9 +8,9 @@ A ``Database`` reads through sessions that are read-only and give up early on lo
 from ms5ops.database.connecting import READ_LOCK_TIMEOUT_MS, READ_STATEMENT_TIMEOUT_MS, Access, Database
 from ms5ops.database.session import Session
 from ms5ops.database.target import Parameters, Target
-from ms5ops.database.timed import Answer, TimedSession
+from ms5ops.database.timed import Answer, TimedSession, parameter_names
 
 __all__ = [
     "READ_LOCK_TIMEOUT_MS", "READ_STATEMENT_TIMEOUT_MS", "Access", "Answer", "Database", "Parameters", "Session",
-    "Target", "TimedSession",
+    "Target", "TimedSession", "parameter_names",
 ]  # fmt: skip

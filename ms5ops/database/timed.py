@@ -25,6 +25,11 @@ class Answer:
     fetch_ms: float
 
 
+def parameter_names(sql: str) -> frozenset[str]:
+    """The ``:name`` parameters in a statement's text. A colon that begins none is written ``\\:``."""
+    return frozenset(text(sql).compile().params)
+
+
 class TimedSession:
     """One held connection whose statements are timed: the driver's own cursor, with nothing between it and the clock.
 

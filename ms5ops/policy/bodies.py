@@ -27,7 +27,7 @@ _BODY_FILE = re.compile(r"(?:[a-z0-9_]+/)*[a-z0-9_]+\.sql")
 _BUCKET = re.compile(r"time_bucket\(\s*(?:INTERVAL\s+)?'([^']+)'", re.IGNORECASE)
 _FROM = re.compile(r"\bFROM\s+[(\s]*([a-z_][\w]*\.[a-z_]\w*)", re.IGNORECASE)
 _WRITTEN_OUT = re.compile(r"\s*(?:SELECT|WITH)\s", re.IGNORECASE)
-_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _CHANGES = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|drop|alter|grant|copy|call|into)\b", re.IGNORECASE
 )
@@ -119,18 +119,26 @@ def _split(text: str) -> tuple[dict[str, str], str]:
     return header, "\n".join(lines).strip().removesuffix(";").rstrip()
 
 
-@lru_cache(maxsize=64)
-def _select(body: SqlBody) -> SqlBody:
-    statements = [text for text in sqlparse.split(body.sql) if without_comments(text)]
+def check_select(sql: str, file: str) -> None:
+    """ValueError, naming ``file``, says why the text is not one statement that only reads.
+
+    It goes by words: a column of such a name (copy, call) is written in quotation marks.
+    """
+    statements = [text for text in sqlparse.split(sql) if without_comments(text)]
     if len(statements) != 1:
-        raise ValueError(f"{body.file} holds {len(statements)} statements where one SELECT belongs")
-    bare = _QUOTED.sub("''", without_comments(body.sql))
+        raise ValueError(f"{file} holds {len(statements)} statements where one SELECT belongs")
+    bare = _QUOTED.sub("''", without_comments(sql))
     first = bare.split(None, 1)[0].upper()
     if first not in ("SELECT", "WITH"):
-        raise ValueError(f"{body.file} starts with {first[:20]!r}: its body must be a SELECT")
+        raise ValueError(f"{file} starts with {first[:20]!r}: its body must be a SELECT")
     changing = _CHANGES.search(bare)
     if changing:
-        raise ValueError(f"{body.file} holds {changing[0].upper()}: its body must only read")
+        raise ValueError(f"{file} holds {changing[0].upper()}: its body must only read")
+
+
+@lru_cache(maxsize=64)
+def _select(body: SqlBody) -> SqlBody:
+    check_select(body.sql, body.file)
     return body
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from ms5ops.benchmark.compare import Comparison
 from ms5ops.benchmark.records import Run, RunHeader
 from ms5ops.benchmark.selection import NEAREST_RUNS, DeploymentSpan
+from ms5ops.benchmark.suite import Suite
 from ms5ops.config import Costs
 from ms5ops.environments import Origin
 from ms5ops.observe.overview import Reading
@@ -20,6 +21,19 @@ from ms5ops.scorecard.months import SHOWN_MONTHS, month_of
 
 REPLAYED_NOTE = "Replayed:"
 """How the note of a deployment begins that was replayed: the journal has no column for it."""
+
+
+PROMISED = ("recent", "short-term", "historical", "long-term", "aggregate", "ingest", "concurrency", "job latency")
+"""The groups for which Phase 4 has performance targets; dashboards, reports and double volume are criteria of their
+own."""
+
+
+def promised_by(suite: Suite) -> tuple[str, ...]:
+    """Those of them that a suite's runs can measure: of questions of one's own only what they are of, and no ingest."""
+    if suite.folder is None:
+        return PROMISED
+    clients = ("concurrency",) if suite.of_many_clients else ()
+    return tuple(group for group in PROMISED if group in (*suite.groups, *clients, "job latency"))
 
 
 @dataclass(frozen=True)
@@ -99,7 +113,8 @@ class Material:
     ``runs`` without samples, oldest first; ``storage``, ``transactions`` and ``checks``: rows of the history's queries
     of these names. ``around``: the runs before and after Phase 4, compared; None where a side has none.
     ``slower_by_month``: how many queries and dashboards were slower than before, by each month's runs alone, with the
-    start of its last run; oldest first, without months that cannot be compared.
+    start of its last run; oldest first, without months that cannot be compared. ``promised``: the groups that have to
+    be measured before the targets can be called met.
     """
 
     environment: str
@@ -114,6 +129,7 @@ class Material:
     costs: Costs | None
     around: Callable[[], Reading[Comparison | None]]
     slower_by_month: Callable[[], Reading[tuple[tuple[datetime, int], ...]]]
+    promised: tuple[str, ...] = PROMISED
 
     @property
     def epoch(self) -> Epoch | None:

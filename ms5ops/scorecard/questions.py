@@ -35,7 +35,8 @@ TARGETS = Question(
     "benchmarks",
     "Benchmarks that meet their target, each by its newest figure of the month before the newest run: times by their "
     "p95, throughputs by their median. Met only where every group that has a target was measured: recent, short-term, "
-    "historical, long-term, aggregates, ingest, many clients and job starts.",
+    "historical, long-term, aggregates, ingest, many clients and job starts; of questions of an environment's own, the "
+    "groups that they are of.",
     _ALL,
 )
 FAILURES = Question(

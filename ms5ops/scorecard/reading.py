@@ -14,6 +14,7 @@ from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan
 from ms5ops.benchmark.sides import deployment_names, deployment_spans
 from ms5ops.benchmark.store import load_results, load_runs, run_headers
+from ms5ops.benchmark.suite_files import load_suite
 from ms5ops.config import Settings
 from ms5ops.control.policy_sets import judged_by
 from ms5ops.database import Database
@@ -26,7 +27,17 @@ from ms5ops.rollout.postcheck import postchecks
 from ms5ops.scorecard.as_of import live_as_of, spans_as_of
 from ms5ops.scorecard.before_after import count_slower
 from ms5ops.scorecard.card import scorecard
-from ms5ops.scorecard.material import DeploymentSteps, Live, Material, Runs, epoch_of, sides_around, sides_by_month
+from ms5ops.scorecard.material import (
+    PROMISED,
+    DeploymentSteps,
+    Live,
+    Material,
+    Runs,
+    epoch_of,
+    promised_by,
+    sides_around,
+    sides_by_month,
+)
 from ms5ops.scorecard.records import Scorecard
 
 END_OF_TIME = datetime.max.replace(tzinfo=UTC)
@@ -65,6 +76,9 @@ def read_scorecard(
         }
     )
 
+    # Of a folder that cannot be read nothing is known, and all groups have to be measured: nothing is met by that.
+    promised = reading(lambda: promised_by(load_suite(connected.benchmarks)))
+
     def material(origin: Origin) -> Material:
         own_runs = tuple(run for run in runs if run.header.origin == origin)
         return Material(
@@ -80,6 +94,7 @@ def read_scorecard(
             costs=settings.costs,
             around=cache(lambda: reading(lambda: _around(history, own_runs, spans.found(())))),
             slower_by_month=cache(lambda: reading(lambda: _slower_by_month(history, own_runs, spans.found(())))),
+            promised=promised.found(PROMISED),
         )
 
     every: dict[Origin, None] = dict.fromkeys((connected.origin, "replayed"))

@@ -23,13 +23,10 @@ from ms5ops.benchmark.unrest import UNSEEN
 from ms5ops.benchmark.verdicts import MIN_SAMPLES
 from ms5ops.observe.finding import counted
 from ms5ops.scorecard import months
-from ms5ops.scorecard.material import Material
+from ms5ops.scorecard.material import PROMISED, Material
 from ms5ops.scorecard.records import Answer, Evidence, Trend, judged, unmeasured
 from ms5ops.units import ratio_text
 
-PROMISED = ("recent", "short-term", "historical", "long-term", "aggregate", "ingest", "concurrency", "job latency")
-"""The groups for which Phase 4 has performance targets; dashboards, reports and double volume are criteria of their
-own."""
 NEWEST_WITHIN = timedelta(days=31)
 """Own choice: the benchmark is a monthly routine, so that a figure counts until the next one was due."""
 _SAYS_NOTHING = ("not there", "stopped")
@@ -72,7 +69,7 @@ def targets(found: Material) -> Answer:
     if not met and not missed:
         return unmeasured("No benchmark with a target was run yet.")
     seen = {group_of(one.result) for one in (*met, *missed)}
-    lacking = [GROUP_TITLES[group] for group in PROMISED if group not in seen]
+    lacking = [GROUP_TITLES[group] for group in found.promised if group not in seen]
     headers = {one.header.run_id: one.header for one in (*met, *missed)}
     shown: dict[str, Any] = {
         "measured_at": max(_when(one) for one in headers.values()),
@@ -155,7 +152,7 @@ def double_volume(found: Material) -> Answer:
     """Whether twice the expected volume is taken in while dashboards stay quick."""
     run = next((run for run in reversed(_in_order(found.runs)) if _load(run)), None)
     if run is None:
-        return unmeasured("The load benchmark was not run yet.")
+        return unmeasured(_why_no_load(found.runs))
     results = _load(run)
     ingest, pages, headroom = (results.get(name) for name in (INGEST, PAGES, HEADROOM))
     times = _times(run)
@@ -177,6 +174,12 @@ def double_volume(found: Material) -> Answer:
         f"{value_text(pages.p95, pages.unit)} (p95)." + left
     )
     return judged(written == opened == "met", times, f"{ratio_text(times)}, {load_time}", reason, **shown)
+
+
+def _why_no_load(runs: Sequence[Run]) -> str:
+    """What the newest run that was asked for the load benchmark says of it."""
+    told = [one.message for run in _in_order(runs) for one in run.results if one.kind == "load" and one.message]
+    return f"The load benchmark gave no figure. {told[-1]}" if told else "The load benchmark was not run yet."
 
 
 def _times(run: Run) -> float | None:

@@ -6,11 +6,12 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops import units
-from ms5ops.benchmark.records import Result, Run, RunHeader
+from ms5ops.benchmark.records import ASKED_OF, Result, Run, RunHeader
 from ms5ops.benchmark.run_summary import (
     GroupSummary,
     benchmark_title,
     distributions,
+    expected_groups,
     group_summaries,
     judged_figure,
     kept,
@@ -25,9 +26,12 @@ from ms5ops.benchmark.run_summary import (
 )
 from ms5ops.benchmark.run_summary import verdict as run_verdict
 from ms5ops.benchmark.sides import deployment_names
+from ms5ops.benchmark.suite import Suite
 from ms5ops.environments import source_text
 from ms5ops.errors import Ms5opsError
 from ms5ops.figures.benchmark import distribution_figure, ecdf_figure, samples_figure
+from ms5ops.observe.finding import counted
+from ms5ops.ui import benchmark_readings
 from ms5ops.ui.benchmark_readings import deployments, loaded, run_headers
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import plain, show_error
@@ -48,7 +52,9 @@ RESULT_COLUMNS = [
     Column("p95", "p95", about=P95),
     Column("p99", "p99", about="99 of 100 samples were at most so slow, or of rates at least so high"),
     Column(
-        "target", "Promised", about="Phase 4's target of this group: the most a p95 may be, or the least a rate may"
+        "target",
+        "Promised",
+        about="The target that stands with the question: the most a p95 may be, or the least a rate may",
     ),
     Column("group", "Group"),
     Column("samples", "Samples", "count"),
@@ -56,7 +62,7 @@ RESULT_COLUMNS = [
     Column("outcome", "What went wrong"),
     Column("message", "Message"),
     Column("about", "What it stands for"),
-    Column("benchmark", "Name", about="As `--json`, the history and the files in sql/benchmark/ call it"),
+    Column("benchmark", "Name", about="As `--json`, the history and the file of the question call it"),
     Column("median_value", "Median (number)", "number"),
     Column("p95_value", "p95 (number)", "number"),
     Column("unit", "Unit", about="Of the numbers"),
@@ -115,6 +121,20 @@ def headers(page: Readings) -> tuple[RunHeader, ...] | None:
     except Ms5opsError as error:
         show_error(error, "the history of benchmark runs")
         return None
+
+
+def suite(page: Readings) -> Suite | None:
+    """What is asked of this environment, said where it is its own; None, and the reason, where it cannot be read."""
+    try:
+        found = benchmark_readings.suite(page)
+    except Ms5opsError as error:
+        show_error(error, "the benchmark questions of this environment")
+        return None
+    if found.folder is not None:
+        asked = counted(len(found.questions), "question", "questions")
+        pages = f" and {counted(len(found.pages), 'dashboard', 'dashboards')}" if found.pages else ""
+        st.caption(f"Measured by this environment's own questions: {asked}{pages} in {plain(str(found.folder))}.")
+    return found
 
 
 def chosen_run(page: Readings, every: Sequence[RunHeader]) -> Run | None:
@@ -187,13 +207,13 @@ def _about_run(header: RunHeader) -> str:
     return " ".join(parts)
 
 
-def groups(run: Run) -> None:
-    """A card per group: the benchmark nearest to breaking the promise, and whether the promise is kept."""
+def groups(run: Run, suite: Suite | None) -> None:
+    """A card per group that was, or should have been, measured: its benchmark nearest to the limit, and the verdict."""
     if run.header.is_summary:  # without a p95 nothing is held against a promise: all its figures stand in the table
         return
     st.caption("Of each group the benchmark that uses most of what is promised: its p95, of rates the median.")
     with st.grid(columns=4, min_column_width=170, key="groups"):
-        for group in group_summaries(run.results):
+        for group in group_summaries(run.results, expected_groups(run.header, suite)):
             _card(group)
 
 
@@ -213,7 +233,8 @@ def _card(group: GroupSummary) -> None:
         help=plain(
             f"{group.met} met, {group.missed} not met, {group.unmeasured} not measured. "
             f"{_first_upper(group.sentence)}. "
-            "Shown is the p95 (of rates the median) that uses most of what is promised. Targets: Phase 4."
+            "Shown is the p95 (of rates the median) that uses most of what is promised. Targets: Phase 4's, or those "
+            "of the environment's own questions."
         ),
     )
 
@@ -310,7 +331,8 @@ def _details(result: Result) -> None:
     if plan:
         st.markdown("**Plan**")
         st.code(str(plan), language=None, wrap_lines=True)
-    rest = {name: value for name, value in result.details.items() if name not in ("plan", "text")}
+    rest = {name: value for name, value in result.details.items() if name not in ("plan", "text", ASKED_OF)}
+    rest |= {f"asked of {name}": words for name, words in result.details.get(ASKED_OF, {}).items()}
     if rest:
         with st.expander("What else was seen", type="compact"):
             show_table(_facts(rest), FACT_COLUMNS, key="benchmark_details")

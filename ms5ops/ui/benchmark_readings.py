@@ -4,6 +4,7 @@ A stored run never changes, so that it needs no age; samples are read with the r
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,8 @@ from ms5ops.benchmark.records import Result, Run, RunHeader
 from ms5ops.benchmark.sampling import samples_frame
 from ms5ops.benchmark.selection import DeploymentSpan
 from ms5ops.benchmark.sides import deployment_spans
+from ms5ops.benchmark.suite import Suite
+from ms5ops.benchmark.suite_files import load_suite
 from ms5ops.ui.readings import READ_TTL_S, Readings, history, times_forgotten
 
 
@@ -23,6 +26,11 @@ def run_headers(page: Readings) -> tuple[RunHeader, ...]:
     """
     every = _headers()
     return tuple(one for one in every if page.source == one.source or page.connected.name == one.environment)
+
+
+def suite(page: Readings) -> Suite:
+    """What is asked of this environment; Ms5opsError names a file of its own questions that is wrong."""
+    return _suite(page.connected.benchmarks)
 
 
 def loaded(run_ids: Sequence[str]) -> tuple[Run, ...]:
@@ -50,6 +58,11 @@ def deployments(page: Readings) -> tuple[DeploymentSpan, ...]:
 def forget_headers() -> None:
     """Let the next page load read the list afresh: a run has ended."""
     _headers.clear()
+
+
+@st.cache_resource(ttl=READ_TTL_S, show_spinner=False, max_entries=8)
+def _suite(folder: Path | None) -> Suite:
+    return load_suite(folder)
 
 
 @st.cache_resource(ttl=READ_TTL_S, show_spinner=False, max_entries=1)

@@ -82,7 +82,8 @@ SOURCES: dict[str, Sources] = {
     ),
     "Benchmarks": Sources(
         "Times are milliseconds from sending a query until its last row is there, by the client's clock. p95: 95 of "
-        "100 samples were at most so slow. A run is never changed once it is stored.",
+        "100 samples were at most so slow. A run is never changed once it is stored. An environment may have questions "
+        "of its own in the place of sql/benchmark (docs/benchmarks.md).",
         ("benchmark", "history/benchmark_runs.sql", "history/benchmark_results.sql", "history/benchmark_samples.sql"),
     ),
     "Compare": Sources(

@@ -3,6 +3,7 @@
 -- group: recent
 -- target_p95_ms: 100
 -- stands_for: The sparkline of one metric: an index on (metric, time) answers it without touching older data.
+-- many_clients: yes
 -- params: anchor, day_before, metric
 -- columns: ts timestamptz; value_real float
 -- budget_ms: 100

@@ -3,6 +3,7 @@
 -- group: recent
 -- target_p95_ms: 100
 -- stands_for: The live overview, which asks for it every few seconds.
+-- many_clients: yes
 -- params: anchor, hour_before
 -- columns: equipment_code text; metric_key text; ts timestamptz; value_real float; value_int int; value_bool boolean
 -- budget_ms: 100

@@ -3,6 +3,7 @@
 -- group: aggregate
 -- target_p95_ms: 50
 -- stands_for: The week chart of one metric, from the aggregate.
+-- many_clients: yes
 -- twin: metric_hours_of_week
 -- needs: metric_hist_1hour
 -- params: metric, week_before_hour, this_hour

@@ -3,6 +3,7 @@
 -- group: recent
 -- target_p95_ms: 100
 -- stands_for: The table of recent metrics on the operators' screen.
+-- many_clients: yes
 -- params: anchor, hour_before
 -- columns: metric_def_id uuid; samples count; value_avg float; value_min float; value_max float
 -- budget_ms: 100

@@ -27,7 +27,8 @@ from ms5ops.benchmark.options import Gathered, Pace, Progress, Site, Work
 from ms5ops.benchmark.records import SAMPLE_DTYPES, Result, Run
 from ms5ops.benchmark.runner import run_suite
 from ms5ops.benchmark.store import load_run, run_headers
-from ms5ops.benchmark.suite import Page, Question, Suite, load_suite
+from ms5ops.benchmark.suite import Page, Question, Suite
+from ms5ops.benchmark.suite_files import load_suite
 from ms5ops.cli import app
 from ms5ops.cli.benchmark import parse_anchor
 from ms5ops.database import Database, Target

@@ -11,7 +11,8 @@ from ms5ops import paths
 from ms5ops.benchmark import anchor, twins
 from ms5ops.benchmark.explain import plan_facts
 from ms5ops.benchmark.records import Group
-from ms5ops.benchmark.suite import CHOICES, FOLDER, Question, bound, load_suite, needs
+from ms5ops.benchmark.suite import Question, bound, needs
+from ms5ops.benchmark.suite_files import FOLDER, load_suite
 from ms5ops.database import Answer, Database
 from ms5ops.errors import BenchmarkError, QueryMissing
 from ms5ops.queries import Query, catalogue, read_query
@@ -38,7 +39,7 @@ def every_variant() -> list[Query]:
 @pytest.fixture
 def asked(database: Database) -> Iterator["Asked"]:
     with database.timed_session(10_000) as session:
-        choice = anchor.choose(database, SCHEMA, None, datetime.now(UTC))
+        choice = anchor.choose(load_suite(), database, SCHEMA, None, datetime.now(UTC))
         there = anchor.relations(database, SCHEMA)
 
         def ask(variant: Query) -> Answer:
@@ -104,7 +105,7 @@ def test_choices_are_the_busiest_and_the_newest(asked: Asked, database: Database
     )
     most = max(row["samples"] for row in counts)
     assert asked.choice.parameters["metric"] in {row["id"] for row in counts if row["samples"] == most}
-    again = anchor.choose(database, SCHEMA, asked.choice.anchor, datetime.now(UTC))
+    again = anchor.choose(load_suite(), database, SCHEMA, asked.choice.anchor, datetime.now(UTC))
     assert again == asked.choice
 
 
@@ -115,7 +116,7 @@ def test_a_database_without_samples_is_refused(sandboxes: Sandboxes) -> None:
     database.execute(["CREATE SCHEMA hollow", *made])
     try:
         with pytest.raises(BenchmarkError, match="holds no samples"):
-            anchor.choose(database, "hollow", None, datetime.now(UTC))
+            anchor.choose(load_suite(), database, "hollow", None, datetime.now(UTC))
     finally:
         database.execute("DROP SCHEMA hollow CASCADE")
         database.close()
@@ -134,12 +135,24 @@ def test_headers_tell_the_targets_of_phase4_and_name_twins_mutually() -> None:
 
 def test_every_file_belongs_to_the_suite_and_is_named_after_its_query() -> None:
     used = {variant.file for variant in every_variant()}
-    other = {found.file for folder in (CHOICES, "benchmark/scratch") for found in catalogue(folder)}
-    assert set((paths.SQL / FOLDER).rglob("*.sql")) == used | other
+    suite, other = load_suite(), {found.file for found in catalogue("measuring")}
+    assert set(FOLDER.rglob("*.sql")) == used | {choice.file for choice in suite.choices.values()}
     for variant in every_variant():
         assert variant.file.name.split(".")[0] == variant.name
     source = "\n".join(file.read_text() for file in (paths.PROJECT / "ms5ops" / "benchmark").glob("*.py"))
     assert [file.stem for file in other if f'"{file.stem}"' not in source] == []
+
+
+def test_texts_of_stored_history_are_the_same() -> None:
+    """Months of runs hang on these: a changed text begins a new series, and is compared with nothing before it."""
+    suite = load_suite()
+    assert suite.suite_hash == "877c6bfd7da1e0e482a47ef690d6ab71d332b265edd31c3b85e723c6287f0baa"
+    hashes = {question.name: question.text_hash[:16] for question in suite.questions}
+    hashes |= {page.name: page.text_hash[:16] for page in suite.pages}
+    assert hashes["latest_per_metric"] == "256b77f86022639d"
+    assert hashes["monthly_oee_report"] == "d7bc1967ce121772"
+    assert (hashes["plant_overview"], hashes["metric_trend"]) == ("c39d907077b81ea9", "84525a1df97b0714")
+    assert suite.mix_hash is None
 
 
 def test_groups_restrict_the_suite() -> None:

@@ -43,6 +43,22 @@ def test_targets_without_the_straining_benchmarks_are_not_judged() -> None:
     assert answer.reason == "All that were measured are met; not measured yet: Many clients, Job starts."
 
 
+def test_only_groups_that_are_asked_of_have_to_be_measured() -> None:
+    answer = targets(material(runs=(FAST,), promised=("recent", "historical", "job latency")))
+    assert answer.reason == "All that were measured are met; not measured yet: Job starts."
+    assert targets(material(runs=(FAST,), promised=("recent", "historical"))).status == "met"
+
+
+def test_why_double_volume_was_not_measured_is_passed_on() -> None:
+    part = load_run(11, 2_000.0, 1.0)
+    told = tuple(
+        replace(one, outcome="not there", message="The questions of plant are its own.") for one in part.results
+    )
+    answer = double_volume(material(runs=(replace(part, results=told),)))
+    assert (answer.status, answer.value) == ("not measured yet", None)
+    assert answer.reason == "The load benchmark gave no figure. The questions of plant are its own."
+
+
 def test_a_missed_target_is_one_whatever_was_not_measured() -> None:
     answer = targets(material(runs=(SLOW,)))
     assert (answer.status, answer.text) == ("not met", "3 of 7 met")

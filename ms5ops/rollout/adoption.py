@@ -105,7 +105,16 @@ def _looked_for(schema: str, times: Mapping[str, str]) -> PolicySet:
         }
         for name, column in times.items()
     }  # fmt: skip
-    return PolicySet.model_validate({"schema": schema, "schedules": default_policy().schedules, "tables": tables})
+    try:
+        return PolicySet.model_validate({"schema": schema, "schedules": default_policy().schedules, "tables": tables})
+    except ValidationError as error:
+        raise RolloutError(
+            f"No policy set can be written: {_reason(error)}", "It names schema, tables and columns without quotes."
+        ) from error
+
+
+def _reason(error: ValidationError) -> str:
+    return strict.explain(error, Path("set"), PolicySet).removeprefix("set: ")
 
 
 def _bodies(server: Server) -> dict[str, str]:
@@ -158,7 +167,7 @@ class _Draft:
             fuller = {**self._document, kind: {**self._document[kind], name: entry()}}
             PolicySet.model_validate(fuller, context={"sql_folder": paths.SQL})
         except ValidationError as error:
-            self.left_out.append(f"{name}: {strict.explain(error, Path(name), PolicySet).removeprefix(f'{name}: ')}")
+            self.left_out.append(f"{name}: {_reason(error)}")
         except ValueError as error:
             self.left_out.append(f"{name}: {error}")
         else:

@@ -40,15 +40,17 @@ SELECT t, d, 20, NULL FROM generate_series(now() - interval '20 days', now(), in
     generate_series(1, 4) d;
 ALTER TABLE shop.conditions SET (timescaledb.compress, timescaledb.compress_segmentby = 'device_id',
     timescaledb.compress_orderby = '"time" DESC');
-SELECT add_compression_policy('shop.conditions', interval '7 days');
-SELECT add_retention_policy('shop.conditions', interval '60 days', initial_start => '2026-01-01 03:30:00+00');
 CREATE TABLE shop.events (id bigserial PRIMARY KEY, at timestamptz NOT NULL, kind text);
 INSERT INTO shop.events (at, kind) SELECT now() - i * interval '1 hour', 'start' FROM generate_series(1, 300) i;
 CREATE TABLE shop.counters (at bigint NOT NULL, value real);
 SELECT create_hypertable('shop.counters', 'at', chunk_time_interval => 1000);
 CREATE TABLE shop.orders (at timestamptz NOT NULL, value real);
 SELECT create_hypertable('shop.orders', 'at');
-SELECT add_retention_policy('shop.orders', interval '3 months');
+CREATE TABLE shop."Odd; Name" (at timestamptz NOT NULL, value real);
+SELECT create_hypertable('shop."Odd; Name"', 'at');
+CREATE TABLE shop.oddly (at timestamptz NOT NULL, "Device Id" text, value real);
+SELECT create_hypertable('shop.oddly', 'at');
+ALTER TABLE shop.oddly SET (timescaledb.compress, timescaledb.compress_segmentby = '"Device Id"');
 """
 HOURLY = """
 CREATE MATERIALIZED VIEW shop.conditions_hourly WITH (timescaledb.continuous) AS
@@ -61,7 +63,11 @@ CREATE MATERIALIZED VIEW shop.conditions_daily WITH (timescaledb.continuous) AS
 SELECT time_bucket('1 day', bucket) AS bucket, device_id, max(temperature) AS temperature
 FROM shop.conditions_hourly GROUP BY 1, 2 WITH NO DATA
 """
+# Last: on a server their jobs begin at once.
 POLICIES = """
+SELECT add_compression_policy('shop.conditions', interval '7 days');
+SELECT add_retention_policy('shop.conditions', interval '60 days', initial_start => '2026-01-01 03:30:00+00');
+SELECT add_retention_policy('shop.orders', interval '3 months');
 SELECT add_continuous_aggregate_policy('shop.conditions_hourly', start_offset => interval '3 days',
     end_offset => interval '1 hour', schedule_interval => interval '30 minutes');
 SELECT add_retention_policy('shop.conditions_hourly', interval '400 days');
@@ -123,7 +129,9 @@ def test_it_asks_for_what_is_there(server: Server, adopted: Adopted) -> None:
 
 def test_what_it_has_no_words_for_is_left_out_with_the_reason(adopted: Adopted) -> None:
     said = dict(one.split(": ", 1) for one in adopted.left_out)
-    assert set(said) == {"counters", "orders", "conditions_daily"}
+    assert set(said) == {"counters", "orders", "Odd; Name", "oddly", "conditions_daily"}
+    assert "lower-case letters, digits and _ only" in said["Odd; Name"]
+    assert "'Device Id' is not a name" in said["oddly"]
     assert "is bigint" in said["counters"]
     assert "its drop_after is 3 mons, which has no fixed length" in said["orders"]
     assert "no refresh policy" in said["conditions_daily"]
@@ -159,6 +167,9 @@ def test_a_schema_without_hypertables_says_where_they_are(server: Server) -> Non
     assert "DB_SCHEMA" in caught.value.next_step
     with pytest.raises(RolloutError, match=r"There is no table shop\.nothing"):
         adopt(server, {"nothing": "at"})
+    for odd in (replace(server, schema='Plant"; --'), server):
+        with pytest.raises(RolloutError, match=r"No policy set can be written: .* is not a name"):
+            adopt(odd, {"Odd; Name": "at"} if odd is server else {"events": "at"})
 
 
 def test_the_command_writes_a_file_and_never_over_one(
@@ -189,7 +200,8 @@ def test_on_native_servers_it_asks_for_what_is_there(native: Target) -> None:
         policy = policy_sets.parse(adopted.text)
         assert make_plan(read_state(server, policy), policy).is_empty
         assert (adopted.tables, adopted.aggregates) == (("conditions", "events"), ("conditions_hourly",))
-        assert {one.partition(":")[0] for one in adopted.left_out} == {"counters", "orders", "conditions_daily"}
+        left_out = {one.partition(":")[0] for one in adopted.left_out}
+        assert left_out == {"counters", "orders", "Odd; Name", "oddly", "conditions_daily"}
         server.database.close()
         planned.writing.close()
 

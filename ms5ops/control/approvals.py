@@ -91,10 +91,13 @@ def refuse_author(asked: Asked, approver: Actor) -> None:
 
 def same_person(name: str, provider: str, other: str, other_provider: str) -> bool:
     """Whether two signed in may be one: the same name in any case of letters, or, signed in by different ways, the
-    same name before the @, as ``anna`` of the operating system and ``Anna@plant.example`` of an identity provider."""
+    same name before the @, as ``anna`` of the operating system and ``Anna@plant.example`` of an identity provider; or
+    two names of one person there, who was called otherwise before."""
     one, two = name.casefold(), other.casefold()
     if one == two:
         return True
+    if provider == other_provider == accounts.OIDC:
+        return accounts.same_subject(name, other)
     return provider != other_provider and one.partition("@")[0] == two.partition("@")[0]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ms5ops.access import accounts
 from ms5ops.access.roles import Actor
-from ms5ops.access.store import Store
+from ms5ops.access.store import Store, access_store
 from ms5ops.control import approvals
 from ms5ops.control.approvals import Asked
 from ms5ops.control.store import ControlError
@@ -76,6 +76,18 @@ def test_a_name_before_the_at_sign_is_one_person_by_whatever_way_they_sign_in(
     else:
         approve(store, approver, asked)
     assert gate(store, asked).fact == ("not met" if is_one else "met")
+
+
+def test_two_names_of_one_person_at_the_identity_provider_are_one_person(store: Store) -> None:
+    for name, subject in (("8f3a", "idp 8f3a"), ("anna@plant.example", "idp 8f3a"), ("ben@plant.example", "idp 77")):
+        now = store.now().isoformat()
+        access_store().change(
+            "note_token", name=name, subject=subject, groups="[]", issued_at=1.0, expires_at=2.0, now=now
+        )
+    asked = Asked("plan 1", "plan abc", "1" * 64, "8f3a", "oidc")
+    with pytest.raises(NotAllowed, match="cannot approve it"):
+        approve(store, Actor("Anna@plant.example", "operator", "oidc"), asked)
+    approve(store, Actor("ben@plant.example", "operator", "oidc"), asked)
 
 
 def test_it_counts_for_exactly_what_was_approved(store: Store) -> None:

@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -337,11 +337,16 @@ def begin(
     identity: UUID | None = None,
     before_state: object = None,
     note: str | None = None,
+    fence: Callable[[Session], None] = lambda _session: None,
 ) -> UUID:
-    """Enter a new deployment with its operations, all pending; the journal must exist."""
+    """Enter a new deployment with its operations, all pending; the journal must exist.
+
+    ``fence`` is called first in the transaction, and raises where somebody else has the right to change the database.
+    """
     document = plan.to_json()
     identity = identity or uuid4()
     with session.transaction():
+        fence(session)
         _rows(
             session, "add_deployment",
             id=str(identity), environment=environment, actor=who.actor, host=who.host, pid=who.pid,

@@ -34,6 +34,11 @@ def gate(store: Store, asked: Asked = PLAN, protected: bool = True) -> approvals
     return approvals.approval_gate(asked, found, protected=protected, now=store.now())
 
 
+def begin(store: Store, beginning: str, unbegun: tuple[str, ...] = (), protected: bool = True) -> None:
+    approvals.take(store, PLAN, beginning, unbegun=unbegun, protected=protected, now=store.now())
+    approvals.use(store, beginning, now=store.now())
+
+
 def test_it_opens_the_gate_until_it_expires(store: Store, clock: Clock) -> None:
     assert (gate(store).fact, gate(store).text) == ("not met", "nobody has approved it yet")
     assert gate(store, protected=False).fact == "met"
@@ -101,25 +106,55 @@ def test_it_counts_for_exactly_what_was_approved(store: Store) -> None:
 
 def test_it_is_good_for_one_apply(store: Store, clock: Clock) -> None:
     approve(store)
-    approvals.use(store, PLAN, protected=True, now=store.now())
+    begin(store, "apply 1")
     assert gate(store).text == f"the approval of bob was used at {instant_text(clock.instant)}"
     with pytest.raises(NotAllowed, match="was used at"):
-        approvals.use(store, PLAN, protected=True, now=store.now())
+        begin(store, "apply 2")
     assert approvals.withdraw(store, PLAN.subject, by="bob", now=store.now()) == 0, "there is nothing to take back"
     approve(store)
-    approvals.use(store, PLAN, protected=True, now=store.now())
+    begin(store, "apply 2")
+
+
+def test_taken_for_what_never_began_it_stands_again_and_for_all_else_it_does_not(store: Store) -> None:
+    approve(store)
+    approvals.take(store, PLAN, "apply 1", unbegun=(), protected=True, now=store.now())
+    assert gate(store).text == "the approval of bob was taken for a run that has begun, or may have"
+    with pytest.raises(NotAllowed, match="or may have"):
+        begin(store, "apply 2", unbegun=("apply 3",))
+    begin(store, "apply 2", unbegun=("apply 1",))
+    approvals.use(store, "apply 1", now=store.now())  # whoever took it first comes too late
+    (found,) = approvals.approvals(store, PLAN.subject)
+    assert found.taken_for == "apply 2"
+    with pytest.raises(NotAllowed, match="was used at"):
+        begin(store, "apply 3", unbegun=("apply 1", "apply 2"))
+
+
+def test_another_approval_does_not_give_back_the_first(store: Store) -> None:
+    approve(store)
+    approvals.take(store, PLAN, "apply 1", unbegun=(), protected=True, now=store.now())
+    approve(store)
+    approvals.take(store, PLAN, "apply 2", unbegun=(), protected=True, now=store.now())
+    assert [one.taken_for for one in approvals.approvals(store, PLAN.subject)] == ["apply 2", "apply 1"]
+
+
+def test_one_that_was_taken_can_be_withdrawn(store: Store) -> None:
+    approve(store)
+    approvals.take(store, PLAN, "apply 1", unbegun=(), protected=True, now=store.now())
+    assert approvals.withdraw(store, PLAN.subject, by="bob", now=store.now()) == 1
+    with pytest.raises(NotAllowed, match="withdrawn by bob"):
+        begin(store, "apply 2", unbegun=("apply 1",))
 
 
 def test_what_is_withdrawn_or_expires_while_the_backup_is_made_is_not_used(store: Store, clock: Clock) -> None:
     approve(store)
     approvals.withdraw(store, PLAN.subject, by="bob", now=store.now())
     with pytest.raises(NotAllowed, match="withdrawn by bob"):
-        approvals.use(store, PLAN, protected=True, now=store.now())
+        begin(store, "apply 2")
     approve(store)
     clock.instant += DAY
     with pytest.raises(NotAllowed, match="expired"):
-        approvals.use(store, PLAN, protected=True, now=store.now())
-    approvals.use(store, PLAN, protected=False, now=store.now())  # needs none
+        begin(store, "apply 2")
+    begin(store, "apply 2", protected=False)  # needs none
 
 
 def test_whoever_asks_cannot_be_the_one_who_approved(store: Store) -> None:
@@ -138,7 +173,7 @@ def test_it_counts_as_long_as_its_approver_may_approve(store: Store) -> None:
     accounts.set_role("bob", "viewer")
     assert gate(store).text == "bob, who approved it, may no longer approve anything"
     with pytest.raises(NotAllowed, match="may no longer approve"):
-        approvals.use(store, PLAN, protected=True, now=store.now())
+        begin(store, "apply 2")
     accounts.set_role("bob", "admin")
     assert gate(store).fact == "met"
     accounts.set_disabled("bob", disabled=True)

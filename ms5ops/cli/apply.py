@@ -264,7 +264,7 @@ def deployments(
             escape(f"{one.actor} on {one.host}"),
             instant_text(one.started_at),
             duration_text(one.seconds),
-            escape(one.note or ""),
+            escape(one.notes),
         )
     answers().print(table if listed else "Nothing was ever applied in this database.")
 

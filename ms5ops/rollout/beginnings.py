@@ -11,8 +11,7 @@ from uuid import UUID
 
 from ms5ops.database import Database
 from ms5ops.queries import ANY_VERSION, query
-from ms5ops.rollout.ends import ROLLING_BACK
-from ms5ops.rollout.journal import FOLDER, Direction, exists
+from ms5ops.rollout.journal import FOLDER, ROLLING_BACK, Direction, exists
 
 _TEXT = re.compile(r"(apply|rollback) (\d+) of (\S+) in (.+)")
 

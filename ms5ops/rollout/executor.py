@@ -77,7 +77,7 @@ def resume(database: Database, conditions: Conditions, deployment: Deployment, n
         with lease.held(
             database, session, deployment.id, conditions.who, conditions.limits, embedded=conditions.embedded
         ) as held:
-            Journal(session, deployment.id, conditions.who).event(f"Resumed. {note or ''}".strip())
+            Journal(session, deployment.id, conditions.who).event(f"{journal.RESUMED} {note or ''}".strip())
             return _run(database, session, held, deployment.id, conditions)
 
 

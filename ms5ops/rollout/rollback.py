@@ -63,7 +63,7 @@ def rollback(
             held.fence(session)
             run.journal.take_requests()
             run.journal.status("running", "rollback")
-            run.journal.event(f"{ends.ROLLING_BACK} {len(way.undone)} operations. {note or ''}".strip())
+            run.journal.event(f"{journal.ROLLING_BACK} {len(way.undone)} operations. {note or ''}".strip())
             if conditions.witnessed:
                 run.journal.event(conditions.witnessed)
         at_work: OperationRow | None = None

@@ -171,6 +171,8 @@ class OidcAccess(BaseModel):
     """Group to role; of several the highest counts."""
     default: RoleName | None = None
     """The role of somebody in none of these groups; None: they are not let in."""
+    email_is_verified: bool = False
+    """Whether addresses of tokens without the claim email_verified are their people's own; the claim itself counts."""
 
 
 class ShellAccess(BaseModel):

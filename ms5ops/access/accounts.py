@@ -72,6 +72,14 @@ def find(name: str, provider: str = LOCAL, *, store: Store | None = None) -> Acc
     return _account(row, config.load_settings().access.oidc) if row else None
 
 
+def same_subject(name: str, other: str, *, store: Store | None = None) -> bool:
+    """Whether two names of an identity provider's people are one person's, who was called otherwise before."""
+    store = store or access_store()
+    found = [store.row("account", provider=OIDC, name=clean(one)) for one in (name, other)]
+    subjects = [row["subject"] for row in found if row is not None]
+    return len(subjects) == 2 and subjects[0] == subjects[1]
+
+
 def every(*, store: Store | None = None) -> list[Account]:
     """All accounts, by provider and name."""
     mapping = config.load_settings().access.oidc

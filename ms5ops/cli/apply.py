@@ -1,8 +1,10 @@
 """``python -m ms5ops apply``, ``rollback``, ``check`` and ``deployments``: plans become changes, and are taken back."""
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
 from rich.console import Console
@@ -24,8 +26,8 @@ from ms5ops.control.site import reasons, refuse_blocking, refuse_closed
 from ms5ops.errors import NotAllowed, RolloutError
 from ms5ops.observe.overview import as_plain
 from ms5ops.observe.server import connect_server
+from ms5ops.rollout import beginnings, executor, journal
 from ms5ops.rollout import dry_run as trying
-from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.check import Check, worst
 from ms5ops.rollout.ends import Outcome
@@ -95,9 +97,11 @@ def apply(
     rollout.confirm(site.connected, f"Apply {len(plan.operations)} operations", yes, confirm)
     named = {"plan": kept.name if kept else plan.state_hash, "outside_window": outside_window, "no_backup": no_backup}
 
-    def begin() -> None:
-        if kept:
-            desk.service.use_approval(desk.actor, "apply", site.connected, desk.service.asked(kept))
+    def entering(deployment: UUID) -> AbstractContextManager[None]:
+        if kept is None:
+            return nullcontext()
+        beginning = beginnings.apply_of(site.write, deployment)
+        return desk.service.using_approval(desk.actor, "apply", site.connected, desk.service.asked(kept), beginning)
 
     with desk.begun("apply", **named):
         note = reasons(
@@ -108,7 +112,7 @@ def apply(
         )
         outcome = desk.supervised(
             len(plan.operations) + len(plan.advice),
-            lambda conditions: site.apply(plan, conditions, note, begin=begin),
+            lambda conditions: site.apply(plan, conditions, note, entering=entering),
             outside_window=outside_window,
         )
         _finish(desk, outcome, before, as_json)
@@ -145,6 +149,7 @@ def _resume(desk: Desk, policy: Path | None, confirm: str | None, outside_window
     rollout.confirm(desk.connected, f"Go on with {found.name}", True, confirm)
     note = reasons(outside_window=outside_window)
     with desk.begun("apply", resume=found.number, outside_window=outside_window):
+        desk.service.note_begun(beginnings.apply_of(desk.site.write, found.id))
         outcome = desk.supervised(
             found.operations,
             lambda conditions: executor.resume(desk.site.write, conditions, found, note),
@@ -189,8 +194,11 @@ def rollback(
     asked = desk.service.asked_back(way, desk.actor)
     desk.service.refuse_closed(desk.actor, "roll back", site.connected, asked, outside_window)
 
-    def use(now: Way) -> None:
-        desk.service.use_approval(desk.actor, "roll back", site.connected, desk.service.asked_back(now, desk.actor))
+    def entering(now: Way) -> AbstractContextManager[None]:
+        beginning = beginnings.next_rollback_of(site.write, found.id)
+        return desk.service.using_approval(
+            desk.actor, "roll back", site.connected, desk.service.asked_back(now, desk.actor), beginning
+        )
 
     rollout.confirm(site.connected, f"Take back {len(way.undone)} operations of {found.name}", yes, confirm)
     with desk.begun("roll back", deployment=found.number, phases=phase, outside_window=outside_window):
@@ -204,7 +212,7 @@ def rollback(
                 conversions=conversions,
                 accept_loss=accept_loss,
                 force=force,
-                confirm=use,
+                entering=entering,
                 compare=site.compare,
                 note=reasons(outside_window=outside_window),
             ),
@@ -256,7 +264,7 @@ def deployments(
             escape(f"{one.actor} on {one.host}"),
             instant_text(one.started_at),
             duration_text(one.seconds),
-            escape(one.note or ""),
+            escape(one.notes),
         )
     answers().print(table if listed else "Nothing was ever applied in this database.")
 

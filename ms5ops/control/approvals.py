@@ -6,7 +6,7 @@ state, or another choice, would change has another hash, so an approval cannot b
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -25,7 +25,8 @@ Fact = Literal["met", "waived", "not met"]
 class Approval:
     """One approval, standing or not. ``subject``: what it names ("plan <id>"); ``hash``: of exactly what.
 
-    ``used_at``: when what it was for began, which it is good for once. ``is_theirs``: its approver may still approve.
+    It is good for one beginning: ``taken_for`` which one, by its name (``ms5ops.rollout.beginnings``), ``used_at`` when
+    that had come to pass. ``is_theirs``: its approver may still approve.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Approval:
     expires_at: datetime
     withdrawn_at: datetime | None
     withdrawn_by: str | None
+    taken_for: str | None = None
     used_at: datetime | None = None
     is_theirs: bool = True
 
@@ -91,10 +93,13 @@ def refuse_author(asked: Asked, approver: Actor) -> None:
 
 def same_person(name: str, provider: str, other: str, other_provider: str) -> bool:
     """Whether two signed in may be one: the same name in any case of letters, or, signed in by different ways, the
-    same name before the @, as ``anna`` of the operating system and ``Anna@plant.example`` of an identity provider."""
+    same name before the @, as ``anna`` of the operating system and ``Anna@plant.example`` of an identity provider; or
+    two names of one person there, who was called otherwise before."""
     one, two = name.casefold(), other.casefold()
     if one == two:
         return True
+    if provider == other_provider == accounts.OIDC:
+        return accounts.same_subject(name, other)
     return provider != other_provider and one.partition("@")[0] == two.partition("@")[0]
 
 
@@ -108,26 +113,37 @@ def withdraw(store: Store, subject: str, *, by: str, now: datetime) -> int:
     return len(store.change("withdraw_approvals", subject=subject, withdrawn_at=written(now), withdrawn_by=by))
 
 
-def use(store: Store, asked: Asked, *, protected: bool, now: datetime) -> None:
-    """What was approved begins now, and takes the approval with it; NotAllowed where none stands any more.
+def take(
+    store: Store, asked: Asked, beginning: str, *, unbegun: Collection[str], protected: bool, now: datetime
+) -> None:
+    """Take the approvals that stand for one beginning, by its name; NotAllowed where none stands any more.
 
     Else a plan that was applied and taken back could be applied again, and one whose approval was withdrawn while its
-    backup was made would still be.
+    backup was made would still be. ``unbegun``: beginnings that approvals were taken for, and that never will come.
     """
     with store.changing() as change:
         found = [_approval(row) for row in change("approvals", subject=asked.subject)]
-        gate = approval_gate(asked, found, protected=protected, now=now)
+        gate = approval_gate(asked, found, unbegun=unbegun, protected=protected, now=now)
         if gate.fact == "not met":
             raise NotAllowed(f"{gate.title}: {gate.text}.", gate.next_step)
-        change("use_approvals", subject=asked.subject, used_at=written(now))
+        for one in found:
+            if one.withdrawn_at is None and not _is_gone(one, unbegun):
+                change("take_approval", id=one.id, taken_for=beginning)
 
 
-def approval_gate(asked: Asked, found: Sequence[Approval], *, protected: bool, now: datetime) -> Gate:
-    """Whether somebody else has approved exactly this, and still does."""
+def use(store: Store, beginning: str, *, now: datetime) -> None:
+    """What approvals were taken for has begun: they are used for good, whatever becomes of the journal."""
+    store.change("use_approvals", taken_for=beginning, used_at=written(now))
+
+
+def approval_gate(
+    asked: Asked, found: Sequence[Approval], *, protected: bool, now: datetime, unbegun: Collection[str] = ()
+) -> Gate:
+    """Whether somebody else has approved exactly this, and still does; ``unbegun`` as of ``take``."""
     title = "Approved by somebody else"
     if not protected:
         return Gate("approval", title, "met", "not needed: the environment is not protected")
-    reasons = [_why_not(asked, one, now) for one in found]
+    reasons = [_why_not(asked, one, now, unbegun) for one in found]
     for one, reason in zip(found, reasons, strict=True):
         if reason is None:
             left = duration_text((one.expires_at - now).total_seconds())
@@ -172,11 +188,12 @@ def way_hash(way: Way) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
+def _why_not(asked: Asked, one: Approval, now: datetime, unbegun: Collection[str]) -> str | None:
     """Why an approval does not count, None where it does."""
     against = (
         (one.withdrawn_at is not None, f"the approval of {one.approver} was withdrawn by {one.withdrawn_by}"),
         (one.used_at is not None, f"the approval of {one.approver} was used at {instant_text(one.used_at)}"),
+        (_is_gone(one, unbegun), f"the approval of {one.approver} was taken for a run that has begun, or may have"),
         (not one.is_theirs, f"{one.approver}, who approved it, may no longer approve anything"),
         (one.hash != asked.hash, f"{one.approver} approved something else: it has changed since"),
         (
@@ -186,6 +203,11 @@ def _why_not(asked: Asked, one: Approval, now: datetime) -> str | None:
         (now >= one.expires_at, f"the approval of {one.approver} expired at {instant_text(one.expires_at)}"),
     )
     return next((why for holds, why in against if holds), None)
+
+
+def _is_gone(one: Approval, unbegun: Collection[str]) -> bool:
+    """Whether it was used, or taken for something that is not known never to have begun."""
+    return one.used_at is not None or one.taken_for not in (None, *unbegun)
 
 
 def _approval(row: Row) -> Approval:

@@ -3,7 +3,8 @@
 Nothing here, nor in the processes that it starts, loads the deploy credential before the actor was found to be allowed.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -24,7 +25,8 @@ from ms5ops.environments import Connected, connect
 from ms5ops.errors import ConfigError, NotAllowed, RolloutError
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet, default_policy
-from ms5ops.rollout import executor, journal, lease
+from ms5ops.rollout import beginnings, executor, journal, lease
+from ms5ops.rollout.beginnings import Beginning
 from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.kept_tables import drop_kept, kept_table
 from ms5ops.rollout.limits import Limits
@@ -174,8 +176,7 @@ class Service:
             )
         ]
         if asked is not None:
-            standing = approvals.approvals(self.store, asked.subject)
-            found.append(approvals.approval_gate(asked, standing, protected=connected.protected, now=self.now()))
+            found.append(self.approval_gate(connected, asked))
         return tuple(found)
 
     def refuse_closed(
@@ -188,13 +189,42 @@ class Service:
                 audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
                 raise error
 
-    def use_approval(self, actor: Actor, action: Action, connected: Connected, asked: Asked) -> None:
-        """What was approved begins: its approval is used up. NotAllowed, recorded, where none stands any more."""
+    @contextmanager
+    def using_approval(
+        self, actor: Actor, action: Action, connected: Connected, asked: Asked, beginning: Beginning
+    ) -> Iterator[None]:
+        """Enter that beginning in the journal within the block: the approval is taken before and used after it.
+
+        For whoever holds the database's lease. NotAllowed, recorded, where none stands any more. Where the block does
+        not come to its end, however that is, the journal tells later whether the approval was used, or stands again.
+        """
         try:
-            approvals.use(self.store, asked, protected=connected.protected, now=self.now())
+            approvals.take(
+                self.store, asked, str(beginning), unbegun=self._unbegun(connected, asked),
+                protected=connected.protected, now=self.now(),
+            )  # fmt: skip
         except NotAllowed as error:
             audit.record(actor, action, connected.name, "refused", {"reason": error.happened})
             raise
+        yield
+        approvals.use(self.store, str(beginning), now=self.now())
+
+    def note_begun(self, beginning: Beginning) -> None:
+        """An approval that was taken for a beginning which stands in the journal is used, before anything goes on."""
+        approvals.use(self.store, str(beginning), now=self.now())
+
+    def approval_gate(self, connected: Connected, asked: Asked) -> Gate:
+        """Whether somebody else has approved exactly this, and that was not used yet by what stands in the journal."""
+        standing = approvals.approvals(self.store, asked.subject)
+        unbegun = self._unbegun(connected, asked)
+        return approvals.approval_gate(asked, standing, unbegun=unbegun, protected=connected.protected, now=self.now())
+
+    def _unbegun(self, connected: Connected, asked: Asked) -> set[str]:
+        """For what approvals were taken that never began."""
+        taken = {
+            one.taken_for for one in approvals.approvals(self.store, asked.subject) if one.taken_for and not one.used_at
+        }
+        return {text for text in taken if beginnings.never_began(connected.database, text)}
 
     # Work -----------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,10 @@
 """One database to be changed: connected as the deploying role, with the policy set, the limits and whoever does it."""
 
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from ms5ops.config import SANDBOX, Settings
 from ms5ops.database import Database
@@ -96,19 +97,15 @@ class Site:
         conditions: Conditions,
         note: str | None,
         *,
-        begin: Callable[[], None] = lambda: None,
+        entering: Callable[[UUID], AbstractContextManager[None]] = lambda _deployment: nullcontext(),
         identity: UUID | None = None,
     ) -> Outcome:
         """Apply a plan, if it still fits the database, as a new deployment with that id (None: a new one).
 
-        ``begin`` is called once that is sure and nobody else can change anything, before anything is; it may raise.
-        Errors as ``executor.apply``'s.
+        ``entering`` is given that id once it is sure and nobody else can change anything; its block enters the
+        deployment in the journal, before anything is changed. It may raise. Errors as ``executor.apply``'s.
         """
-
-        def confirm() -> None:
-            check_fresh(plan, self.state())
-            begin()
-
+        identity = identity or uuid4()
         return executor.apply(
             self.write,
             plan,
@@ -116,7 +113,8 @@ class Site:
             server_versions=self.versions,
             before_state=plan.to_json()["state"],
             note=note,
-            confirm_fresh=confirm,
+            confirm_fresh=lambda: check_fresh(plan, self.state()),
+            entering=lambda: entering(identity),
             identity=identity,
         )
 

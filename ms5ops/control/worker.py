@@ -1,6 +1,7 @@
 """What a run's own process does: ask again whether it may, check, work, check again, and write down how it ended."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 from ms5ops.access import audit
@@ -14,8 +15,8 @@ from ms5ops.control.service import Service, about
 from ms5ops.control.site import Site, reasons, refuse_blocking, refuse_closed
 from ms5ops.control.supervision import supervised
 from ms5ops.errors import Ms5opsError, NotAllowed
+from ms5ops.rollout import beginnings, executor, journal
 from ms5ops.rollout import dry_run as trying
-from ms5ops.rollout import executor, journal
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.ends import Outcome
@@ -90,8 +91,9 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     service.refuse_closed(actor, "apply", site.connected, service.asked(kept), options.outside_window)
     check_fresh(plan, site.state())
 
-    def begin() -> None:
-        service.use_approval(actor, "apply", site.connected, service.asked(kept))
+    def entering(deployment: UUID) -> AbstractContextManager[None]:
+        beginning = beginnings.apply_of(site.write, deployment)
+        return service.using_approval(actor, "apply", site.connected, service.asked(kept), beginning)
 
     def backing_up(size: int) -> None:
         runs.stage(service.store, run.id, f"making a backup: {bytes_text(size)} so far")
@@ -107,7 +109,7 @@ def _apply(service: Service, run: Run, actor: Actor) -> Ended:
     outcome = supervised(
         site.stop,
         site.limits,
-        lambda: site.apply(plan, conditions, note, begin=begin, identity=UUID(run.id)),
+        lambda: site.apply(plan, conditions, note, entering=entering, identity=UUID(run.id)),
     )
     return _concluded(service, run, actor, site, outcome, text, before)
 
@@ -119,6 +121,7 @@ def _resume(service: Service, run: Run, actor: Actor) -> Ended:
     service.refuse_closed(actor, "apply", site.connected, None, options.outside_window)
     found = journal.deployment(site.write, run.order.deployment)
     runs.stage(service.store, run.id, "going on", str(found.id))
+    service.note_begun(beginnings.apply_of(site.write, found.id))
     note = reasons(outside_window=options.outside_window)
     conditions = site.conditions(options.outside_window)
     outcome = supervised(site.stop, site.limits, lambda: executor.resume(site.write, conditions, found, note))
@@ -137,8 +140,9 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
     asked = service.asked_back(way, actor)
     service.refuse_closed(actor, "roll back", site.connected, asked, options.outside_window)
 
-    def use(now: Way) -> None:
-        service.use_approval(actor, "roll back", site.connected, service.asked_back(now, actor))
+    def entering(now: Way) -> AbstractContextManager[None]:
+        beginning = beginnings.next_rollback_of(site.write, found.id)
+        return service.using_approval(actor, "roll back", site.connected, service.asked_back(now, actor), beginning)
 
     runs.stage(service.store, run.id, "rolling back", str(found.id))
     outcome = supervised(
@@ -152,7 +156,7 @@ def _roll_back(service: Service, run: Run, actor: Actor) -> Ended:
             conversions=options.conversions,
             accept_loss=options.accept_loss,
             force=options.force,
-            confirm=use,
+            entering=entering,
             compare=site.compare,
             note=reasons(outside_window=options.outside_window),
         ),

@@ -156,7 +156,7 @@ class Change:
     @property
     def is_replayed(self) -> bool:
         """Whether it ran in a simulated calendar."""
-        return (self.deployment.note or "").startswith(REPLAYED_NOTE)
+        return (self.deployment.applied_note or "").startswith(REPLAYED_NOTE)
 
 
 @dataclass(frozen=True)

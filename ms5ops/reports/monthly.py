@@ -243,7 +243,7 @@ def _change(one: Change, facts: MonthFacts) -> dict[str, object]:
         "is_undone_later": one.undone_at is not None and one.undone_at >= facts.month.ends,
         "who": f"{made.actor} as {made.db_role}",
         "what": f"{what} ({phases})" if phases else what,
-        "note": made.note or "",
+        "note": " ".join(filter(None, (made.applied_note, made.last_reason))),
         "is_replayed": one.is_replayed,
     }
 

@@ -11,9 +11,6 @@ from ms5ops.rollout.conditions import Conditions
 from ms5ops.rollout.journal import Direction, OperationRow, Status
 from ms5ops.rollout.running import Paused, Run
 
-ROLLING_BACK = "Rolling back"
-"""With this the journal's event begins that a way back begins with."""
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -58,7 +55,7 @@ def outcome(session: Session, deployment: UUID, direction: Direction = "apply", 
     counted = [row for row in rows if row.status not in skipped and not row.operation.advice]
     events = iter(journal.events(session, deployment))
     if direction == "rollback":
-        events = dropwhile(lambda one: not one.message.startswith(ROLLING_BACK), events)
+        events = dropwhile(lambda one: not one.message.startswith(journal.ROLLING_BACK), events)
     return Outcome(
         deployment=deployment,
         number=found.number,

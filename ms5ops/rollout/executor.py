@@ -6,6 +6,7 @@ and after, and verified first when it is met again. So a run that ends at any po
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from uuid import UUID, uuid4
 
 from ms5ops.database import Database, Session
@@ -26,14 +27,15 @@ def apply(
     before_state: object = None,
     note: str | None = None,
     confirm_fresh: Callable[[], None] = lambda: None,
+    entering: Callable[[], AbstractContextManager[None]] = nullcontext,
     identity: UUID | None = None,
 ) -> Outcome:
     """Apply a plan as a new deployment, with that id (None: a new one). ``database`` is of access "write".
 
     ``confirm_fresh`` is called once nobody else can change the database through ms5ops, and raises where the state is
-    no longer the plan's. ``note`` is kept (a decision to go without a backup, outside the window). Raises LeaseTaken
-    while another process is at work, RolloutError where an earlier deployment is open; a failing operation does not
-    raise: the outcome says so.
+    no longer the plan's; the journal's first entry is made in the block of ``entering``. ``note`` is kept (a
+    decision to go without a backup, outside the window). Raises LeaseTaken while another process is at work,
+    RolloutError where an earlier deployment is open; a failing operation does not raise: the outcome says so.
     """
     with database.session() as session:
         journal.prepare(session)
@@ -43,16 +45,18 @@ def apply(
         ) as held:
             _refuse_open(journal.deployments(session, 1))
             confirm_fresh()
-            journal.begin(
-                session,
-                plan,
-                conditions.who,
-                identity=identity,
-                environment=conditions.environment,
-                server_versions=server_versions,
-                before_state=before_state,
-                note=note,
-            )
+            with entering():
+                journal.begin(
+                    session,
+                    plan,
+                    conditions.who,
+                    identity=identity,
+                    environment=conditions.environment,
+                    server_versions=server_versions,
+                    before_state=before_state,
+                    note=note,
+                    fence=held.fence,
+                )
             return _run(database, session, held, identity, conditions)
 
 
@@ -73,7 +77,7 @@ def resume(database: Database, conditions: Conditions, deployment: Deployment, n
         with lease.held(
             database, session, deployment.id, conditions.who, conditions.limits, embedded=conditions.embedded
         ) as held:
-            Journal(session, deployment.id, conditions.who).event(f"Resumed. {note or ''}".strip())
+            Journal(session, deployment.id, conditions.who).event(f"{journal.RESUMED} {note or ''}".strip())
             return _run(database, session, held, deployment.id, conditions)
 
 

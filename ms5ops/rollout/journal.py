@@ -10,7 +10,7 @@ import json
 import os
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from ms5ops.database import Session
 from ms5ops.errors import RolloutError
 from ms5ops.queries import ANY_VERSION, query
 from ms5ops.rollout.operation import Operation
+from ms5ops.units import instant_text
 
 FOLDER = "rollout/journal"
 Status = Literal["planned", "running", "paused", "failed", "done", "rolled back", "cancelled"]
@@ -29,7 +30,10 @@ Direction = Literal["apply", "rollback"]
 OperationStatus = Literal["pending", "running", "done", "failed", "skipped", "undoing", "undone"]
 Level = Literal["info", "warning", "error"]
 RequestKind = Literal["pause", "resume", "cancel"]
+PLANNED, RESUMED, ROLLING_BACK = "Planned:", "Resumed.", "Rolling back"
+"""How the events begin with which applying begins, goes on, and is taken back; what was noted then follows in them."""
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql")
+_BEGINNING = re.compile(rf"(?:{RESUMED}|(?:{PLANNED}|{ROLLING_BACK}) \d+ operations\.)\s*", re.ASCII)
 
 
 class Reader(Protocol):
@@ -72,7 +76,8 @@ class Who:
 class Deployment:
     """One plan that was applied. ``direction`` and ``status`` together say how far it is; ``note`` is the last reason.
 
-    ``operations`` and ``done`` count, without advice. Instants are the server's.
+    ``operations`` and ``done`` count, without advice. Instants are the server's. ``applied_note`` is what was noted
+    when it was applied (plan, reasons, backup), whatever came after; ``back_began_at`` when a way back last began.
     """
 
     id: UUID
@@ -94,6 +99,9 @@ class Deployment:
     note: str | None
     operations: int
     done: int
+    applied_note: str | None = None
+    back_began_at: datetime | None = None
+    back_note: str | None = None
 
     @property
     def name(self) -> str:
@@ -101,9 +109,29 @@ class Deployment:
         return f"deployment {self.number}"
 
     @property
+    def taken_back_at(self) -> datetime | None:
+        """When the whole of it had been taken back; None where it was not."""
+        return self.finished_at if self.status == "rolled back" else None
+
+    @property
+    def last_reason(self) -> str | None:
+        """``note`` where it says more than what was noted when it was applied."""
+        return None if self.note and self.note in (self.applied_note or "") else self.note
+
+    @property
+    def notes(self) -> str:
+        """All that was noted, in order: when it was applied, the last reason since, and its way back; maybe nothing."""
+        back = ""
+        if self.back_began_at is not None:
+            back = f"Rollback begun {instant_text(self.back_began_at)}"
+            back += f", done {instant_text(self.taken_back_at)}" if self.taken_back_at else ""
+            back += f": {self.back_note}" if self.back_note else "."
+        return " ".join(filter(None, (self.applied_note, back, self.last_reason)))
+
+    @property
     def seconds(self) -> float | None:
         """How long applying took; None while it is not finished, and once a way back has begun: that takes its end."""
-        if self.finished_at is None or self.direction == "rollback":
+        if self.finished_at is None or self.back_began_at is not None or self.direction == "rollback":
             return None
         return (self.finished_at - self.started_at).total_seconds()
 
@@ -211,7 +239,18 @@ def deployments(reader: Reader, limit: int = 100) -> tuple[Deployment, ...]:
     """Deployments, newest first; empty where the database has no journal."""
     if not exists(reader):
         return ()
-    return tuple(Deployment(**{**row, "id": UUID(str(row["id"]))}) for row in _rows(reader, "deployments", limit=limit))
+    begun = {"planned": PLANNED, "resumed": RESUMED, "rolling_back": ROLLING_BACK}
+    return tuple(_deployment(**row) for row in _rows(reader, "deployments", limit=limit, **begun))
+
+
+def _deployment(id: object, applying: Sequence[str], going_back: str | None, **row: Any) -> Deployment:
+    noted = " ".join(filter(None, map(_noted, applying)))
+    return Deployment(id=UUID(str(id)), applied_note=noted or None, back_note=_noted(going_back or "") or None, **row)
+
+
+def _noted(message: str) -> str:
+    """What somebody noted, in the message of an event with which applying, or a way back, began or went on."""
+    return _BEGINNING.sub("", message, count=1)
 
 
 def deployment(reader: Reader, wanted: str | UUID | None = None) -> Deployment:
@@ -337,11 +376,16 @@ def begin(
     identity: UUID | None = None,
     before_state: object = None,
     note: str | None = None,
+    fence: Callable[[Session], None] = lambda _session: None,
 ) -> UUID:
-    """Enter a new deployment with its operations, all pending; the journal must exist."""
+    """Enter a new deployment with its operations, all pending; the journal must exist.
+
+    ``fence`` is called first in the transaction, and raises where somebody else has the right to change the database.
+    """
     document = plan.to_json()
     identity = identity or uuid4()
     with session.transaction():
+        fence(session)
         _rows(
             session, "add_deployment",
             id=str(identity), environment=environment, actor=who.actor, host=who.host, pid=who.pid,
@@ -355,7 +399,7 @@ def begin(
                 deployment=str(identity), ordinal=ordinal, key=operation.key, phase=operation.phase,
                 before=json.dumps(operation.before, default=str),
             )  # fmt: skip
-        Journal(session, identity, who).event(f"Planned: {len(plan.operations)} operations. {note or ''}".strip())
+        Journal(session, identity, who).event(f"{PLANNED} {len(plan.operations)} operations. {note or ''}".strip())
     return identity
 
 

@@ -59,7 +59,8 @@ class Report:
         one = self.deployment
         facts: list[Row] = [
             ("Environment", one.environment),
-            ("Status", one.status + (f" ({one.note})" if one.note else "")),
+            ("Status", one.status),
+            ("Noted", one.notes or "nothing"),
             ("By", f"{one.actor} as role {one.db_role}, from {one.host} (process {one.pid})"),
             ("Started", instant_text(one.started_at)),
             ("Finished", instant_text(one.finished_at)),

@@ -5,6 +5,7 @@ asked for. When all is undone, the state is read again and compared with the cap
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from ms5ops.database import Database
 from ms5ops.errors import ConnectionLost, LeaseLost, Ms5opsError, RolloutError, VerificationFailed
@@ -32,7 +33,7 @@ def rollback(
     conversions: bool = False,
     accept_loss: bool = False,
     force: bool = False,
-    confirm: Callable[[Way], None] = lambda _way: None,
+    entering: Callable[[Way], AbstractContextManager[None]] = lambda _way: nullcontext(),
     compare: Comparison | None = None,
     note: str | None = None,
 ) -> Outcome:
@@ -42,7 +43,8 @@ def rollback(
     lost without ``accept_loss``, was changed by hand without ``force``, or does not fit on the disk. A failing
     inverse, or a state that differs afterwards, does not raise: the outcome says so.
 
-    ``confirm`` is given the way back as it is now that nobody else can change it, and may raise.
+    ``entering`` is given the way back as it is now that nobody else can change it, and may raise; its block enters the
+    beginning in the journal.
 
     With ``compare`` the state is read again when all is undone: a whole deployment must give the captured state; where
     a part of it was taken back, that part must, and nothing else may have changed since the beginning.
@@ -55,14 +57,13 @@ def rollback(
     ):
         way = way_of(database, session, deployment, conditions, phases=phases, conversions=conversions)
         refuse(way, accept_loss, force)
-        confirm(way)
         start = compare.read_state() if compare is not None and not way.restores_all else None
         run = conditions.run(database, session, held, deployment.id, len(way.undone))
-        with session.transaction():
+        with entering(way), session.transaction():
             held.fence(session)
             run.journal.take_requests()
             run.journal.status("running", "rollback")
-            run.journal.event(f"{ends.ROLLING_BACK} {len(way.undone)} operations. {note or ''}".strip())
+            run.journal.event(f"{journal.ROLLING_BACK} {len(way.undone)} operations. {note or ''}".strip())
             if conditions.witnessed:
                 run.journal.event(conditions.witnessed)
         at_work: OperationRow | None = None

@@ -46,7 +46,7 @@ class DeploymentSteps:
     @property
     def is_replayed(self) -> bool:
         """Whether it ran in a simulated calendar, which its note in the journal says."""
-        return (self.deployment.note or "").startswith(REPLAYED_NOTE)
+        return (self.deployment.applied_note or "").startswith(REPLAYED_NOTE)
 
 
 @dataclass(frozen=True)

@@ -177,8 +177,7 @@ def history(found: Material, asked: Asked) -> None:
 
 def gate_of(found: Material, asked: Asked) -> Gate:
     """The approval's gate."""
-    standing = approvals.approvals(found.service.store, asked.subject)
-    return approvals.approval_gate(asked, standing, protected=found.connected.protected, now=found.now)
+    return found.service.approval_gate(found.connected, asked)
 
 
 def show_gates(gates: tuple[Gate, ...]) -> None:

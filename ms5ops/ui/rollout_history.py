@@ -28,6 +28,7 @@ COLUMNS = (
     Column("approved", "Approved by"),
     Column("applied", "Applied by"),
     Column("back", "Rolled back by"),
+    Column("taken_back", "Rolled back", "instant"),
     Column("note", "Note"),
 )
 
@@ -71,11 +72,13 @@ def _frame(found: Material) -> pd.DataFrame:
                 "approved": _approvers(found, plan),
                 "applied": f"{one.actor} on {one.host}",
                 "back": back.get(str(one.id), MISSING),
-                "note": one.note or "",
+                "taken_back": one.taken_back_at,
+                "note": one.notes,
             }
         )
     frame = pd.DataFrame(rows)
-    frame["started"] = pd.to_datetime(frame["started"], utc=True)
+    for name in ("started", "taken_back"):
+        frame[name] = pd.to_datetime(frame[name], utc=True)
     frame["seconds"] = frame["seconds"].astype("Float64")
     return frame
 
@@ -92,7 +95,7 @@ def _one(found: Material, deployment: Deployment) -> None:
     except Ms5opsError as error:
         show_failure(error)
         return
-    st.markdown(f"**{deployment.name.capitalize()} is {deployment.status}.** {plain(deployment.note or '')}")
+    st.markdown(f"**{deployment.name.capitalize()} is {deployment.status}.** {plain(deployment.notes)}")
     changes, operations, log = st.tabs(["What it changed", "Operations", "Log"])
     with changes:
         touched = [row for row in state.rows if row.status in ("done", "undone", "failed", "running", "undoing")]

@@ -104,6 +104,64 @@ def test_an_address_that_is_unverified_or_somebody_elses_is_not_the_name(kept: S
     assert accounts.current("maria@example.org", "oidc") == Actor("maria@example.org", "operator", "oidc")
 
 
+def silent(clock: Clock, **others: Any) -> dict[str, Any]:
+    """The claims of a provider that does not say whether addresses are verified."""
+    found = claims(clock, **others)
+    del found["email_verified"]
+    return found
+
+
+def test_an_address_that_nobody_vouches_for_is_not_the_name(kept: Store, clock: Clock) -> None:
+    """As of another tenant of Microsoft Entra ID, whose admin gives its people any address."""
+    configure(kept, TOML)
+    assert oidc.actor(silent(clock)) == Actor("8f3a", "operator", "oidc")
+    assert accounts.find("maria@example.org", "oidc") is None
+
+
+def test_a_provider_whose_addresses_are_its_peoples_own_gives_them_their_names(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    oidc.actor(silent(clock))
+    configure(kept, TOML + "email_is_verified = true\n")
+    clock.forward(minutes=1)
+    assert oidc.actor(silent(clock)) == Actor("maria@example.org", "operator", "oidc")
+    assert oidc.actor(silent(clock, sub="other")) == Actor("other", "operator", "oidc"), "hers already"
+
+
+@pytest.mark.parametrize("said", [False, "false", None, 0, "yes"])
+def test_what_the_provider_says_of_an_address_is_never_overruled(kept: Store, clock: Clock, said: object) -> None:
+    configure(kept, TOML + "email_is_verified = true\n")
+    assert oidc.actor(claims(clock, email_verified=said)) == Actor("8f3a", "operator", "oidc")
+
+
+@pytest.mark.parametrize("later", [{}, {"email": "new@example.org"}, {"email": None}])
+def test_who_has_an_account_keeps_it_though_the_address_is_no_longer_believed(
+    kept: Store, clock: Clock, later: dict[str, Any]
+) -> None:
+    configure(kept, TOML + "email_is_verified = true\n")  # as all addresses were believed once
+    oidc.actor(silent(clock))
+    configure(kept, TOML)
+    clock.forward(minutes=1)
+    token = silent(clock, groups=("ms5-admins",), **later)
+    assert oidc.actor(token) == Actor("maria@example.org", "admin", "oidc")
+    assert [one.name for one in accounts.every()] == ["maria@example.org"]
+    assert oidc.actor(silent(clock, sub="other")) == Actor("other", "operator", "oidc"), "the subject is what counts"
+    denied = claims(clock, groups=("ms5-readers",), email_verified=False)
+    assert oidc.actor(denied) == Actor("8f3a", "viewer", "oidc"), "an address that is denied is no name"
+    clock.forward(minutes=1)
+    oidc.sign_out(silent(clock))
+    assert oidc.actor(token) is None
+
+
+def test_who_is_shut_out_stays_so_under_another_name(kept: Store, clock: Clock) -> None:
+    configure(kept, TOML)
+    oidc.actor(silent(clock))
+    accounts.set_disabled("8f3a", True, "oidc")
+    configure(kept, TOML + "email_is_verified = true\n")
+    clock.forward(minutes=1)
+    with pytest.raises(NotAllowed, match="The account 8f3a is disabled"):
+        oidc.admitted(silent(clock))
+
+
 def test_whom_the_provider_called_otherwise_before_gets_a_name_of_their_own(kept: Store, clock: Clock) -> None:
     configure(kept, TOML)
     oidc.actor(claims(clock, email=None))

@@ -41,7 +41,7 @@ def test_one_that_broke_off_misses_it_although_no_step_is_known_to_have_failed()
 
 
 def test_a_replayed_deployment_is_marked_so_and_stands_in_no_line_with_others() -> None:
-    replayed = DeploymentSteps(deployment(3, NOW - DAY, note="Replayed: the calendar was simulated."), ())
+    replayed = DeploymentSteps(deployment(3, NOW - DAY, applied_note="Replayed: the calendar was simulated."), ())
     answer = steps(material(origin="simulated", live=live([replayed, FAULTY, CLEAN])))
     assert (answer.status, answer.origin) == ("met", "replayed")
     assert answer.trend is not None

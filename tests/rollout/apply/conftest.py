@@ -35,7 +35,9 @@ def probe(engine: Target) -> Iterator[Database]:
 def dies() -> Callable[..., None]:
     """Run a function in a process of its own that ends itself with SIGKILL."""
     # What a child runs is imported once, not by each of a hundred children.
-    FORKS.set_forkserver_preload(["tests.rollout.apply.handmade", "tests.rollout.apply.test_phase4"])
+    FORKS.set_forkserver_preload(
+        ["tests.rollout.apply.handmade", "tests.rollout.apply.test_phase4", "tests.rollout.apply.test_approved"]
+    )
 
     def run(function: Callable[..., None], *arguments: Any) -> None:
         child = FORKS.Process(target=function, args=arguments)

@@ -8,11 +8,23 @@ import pytest
 
 from ms5ops.database import Database
 from ms5ops.errors import LeaseLost, LeaseTaken, RolloutError, ServerError
-from ms5ops.rollout import journal, lease
+from ms5ops.rollout import journal, lease, report
 from ms5ops.rollout.executor import apply, resume
 from ms5ops.rollout.journal import Who
+from ms5ops.rollout.rollback import rollback
 from ms5ops.rollout.running import Progress
-from tests.rollout.apply.handmade import QUICK, VERSIONS, WHOLE, Plan, apply_and_die, conditions, index, when_stale
+from ms5ops.units import instant_text
+from tests.rollout.apply.handmade import (
+    QUICK,
+    VERSIONS,
+    WHOLE,
+    WRONG,
+    Plan,
+    apply_and_die,
+    conditions,
+    index,
+    when_stale,
+)
 
 pytestmark = pytest.mark.xdist_group("applying")
 
@@ -33,6 +45,34 @@ def test_it_says_who_did_what_when_with_which_plan(probe: Database) -> None:
     messages = [one.message for one in journal.events(probe, found.id)]
     assert messages[0] == "Planned: 7 operations. no backup: a test"
     assert messages[-1] == "Done."
+
+
+def test_what_was_noted_when_it_was_applied_outlives_its_way_back(probe: Database) -> None:
+    plan = Plan((index("idx_a", "ts"), index("idx_b", "value")))
+    noted = "plan: 3 of anna. no backup: a\ntest. 7 operations."
+    apply(probe, plan, conditions(), server_versions=VERSIONS, note=noted)
+    applied = journal.deployment(probe)
+    assert (applied.applied_note, applied.notes, applied.back_began_at) == (noted, noted, None)
+    assert applied.seconds is not None
+    rollback(probe, applied, conditions(), note="outside window: it has to go.")
+    back = journal.deployment(probe)
+    began, done = instant_text(back.back_began_at), instant_text(back.finished_at)
+    assert (back.applied_note, back.taken_back_at, back.seconds) == (noted, back.finished_at, None)
+    assert back.notes == f"{noted} Rollback begun {began}, done {done}: outside window: it has to go."
+    assert back.notes.replace("\n", " ") in report.read_report(probe, back).markdown()
+
+
+def test_reasons_to_go_on_and_of_a_way_back_that_stopped_stand_beside_the_first_one(probe: Database) -> None:
+    apply(probe, Plan((index("idx_a", "ts"), WRONG)), conditions(), server_versions=VERSIONS, note="plan: 3 of anna.")
+    failed = journal.deployment(probe)
+    assert failed.notes.startswith("plan: 3 of anna. The server refused a statement")
+    resume(probe, conditions(), failed, "outside window: it is urgent.")
+    assert journal.deployment(probe).applied_note == "plan: 3 of anna. outside window: it is urgent."
+    assert rollback(probe, failed, conditions(window=lambda _now: False)).status == "paused"
+    back = journal.deployment(probe)
+    assert (back.taken_back_at, back.last_reason) == (None, "The maintenance window has closed.")
+    began = instant_text(back.back_began_at)
+    assert back.notes == f"{back.applied_note} Rollback begun {began}. The maintenance window has closed."
 
 
 def test_a_database_without_a_journal_has_no_deployments(probe: Database) -> None:

@@ -1,4 +1,4 @@
-"""``python -m ms5ops report``: a month as one HTML file, to be mailed or printed."""
+"""``python -m ms5ops report``: a month as one HTML file, to be mailed or printed, or as PDF."""
 
 import sys
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from ms5ops.environments import connect
 from ms5ops.errors import ServerUnreachable
 from ms5ops.history import History
 from ms5ops.observe.overview import Overview, read_all
+from ms5ops.reports import chromium
 from ms5ops.reports.month import ReportError, last_whole_month, month_named
 from ms5ops.reports.month_reading import read_month
 from ms5ops.reports.monthly import file_name, monthly_html, summary_line
@@ -29,13 +30,21 @@ def report(
     environment: EnvironmentOption = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Where to write it; by default into this folder, - for standard output."),
+        typer.Option(
+            "--out",
+            "-o",
+            help="Where to write it; by default into this folder, - for standard output. As PDF where it ends in .pdf.",
+        ),
     ] = None,
 ) -> None:
     """Write a month's report: scorecard, storage, compression, jobs, benchmarks, changes and alerts as one HTML file.
 
-    It holds no script and loads nothing, and prints well on A4: a PDF comes from the browser's print dialogue.
+    It holds no script and loads nothing, and prints well on A4. A PDF is printed by the Chromium, Chrome or Edge that
+    is installed here (MS5OPS_CHROMIUM names another one).
     """
+    is_pdf = out is not None and out.suffix.lower() == ".pdf"
+    if is_pdf:
+        chromium.found()  # or it is told before a minute's work, not after
     settings, now = load_settings(), datetime.now(UTC)
     wanted = last_whole_month(now) if month is None else month_named(month, now)
     connected = connect(settings, environment)
@@ -53,11 +62,25 @@ def report(
         sys.stdout.write(html)
         return
     file = out or Path(file_name(connected.name, wanted.name))
+    content = chromium.pdf(html) if is_pdf else html.encode()
     try:
-        file.write_text(html, encoding="utf-8")
+        _write(file, content)
     except OSError as error:
         raise ReportError(
             f"{file} cannot be written: {error.strerror}.", "Name a file in a folder that this user may write to."
         ) from error
     narration.print(escape(summary_line(facts)))
     typer.echo(file)
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Whole or not at all, where it is a file; a device or a pipe gets it as it comes."""
+    if file.exists() and not file.is_file():
+        file.write_bytes(content)
+        return
+    beside = file.with_name(f".{file.name}.new")
+    try:
+        beside.write_bytes(content)
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)

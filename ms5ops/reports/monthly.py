@@ -84,9 +84,9 @@ def title(facts: MonthFacts) -> str:
     return f"Phase 4 in {facts.month.title}: {facts.environment}"
 
 
-def file_name(environment: str, month: str) -> str:
+def file_name(environment: str, month: str, ending: str = "html") -> str:
     """A name for the file, of letters, digits, dots and dashes: ``ms5ops-plant-2026-10.html``."""
-    return f"ms5ops-{re.sub(r'[^A-Za-z0-9.]+', '-', environment).strip('-.')[:60].lower()}-{month}.html"
+    return f"ms5ops-{re.sub(r'[^A-Za-z0-9.]+', '-', environment).strip('-.')[:60].lower()}-{month}.{ending}"
 
 
 def signed_bytes(change: float | None) -> str:

@@ -5,19 +5,18 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ms5ops.reports import chromium
 from ms5ops.sandbox.process import node_binary, npm_ci
 
 FOLDER = Path(__file__).parent
 UNPACKED = FOLDER / "node_modules" / ".unpacked"
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", *chromium.QUIET]
 
 
 @dataclass(frozen=True)
@@ -34,14 +33,10 @@ def launch_options(found: Chromium) -> dict[str, Any]:
 
 
 def find() -> Chromium | None:
-    """The browser named by MS5OPS_CHROMIUM, one on the PATH, or the unpacked one; None where there is none."""
-    named = os.environ.get("MS5OPS_CHROMIUM")
-    if named:
-        return Chromium(named)
-    for name in NAMES:
-        binary = shutil.which(name)
-        if binary:
-            return Chromium(binary)
+    """The machine's own (as ``ms5ops.reports.chromium.find``), or the unpacked one; None where there is none."""
+    binary = chromium.find()
+    if binary:
+        return Chromium(binary)
     described = UNPACKED / "browser.json"
     if not described.exists():
         return None

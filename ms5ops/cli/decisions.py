@@ -84,6 +84,8 @@ def adopt_policy(
         typer.echo(found.text, nl=False)
     for one in found.left_out:
         narration.print(f"[yellow]Left out:[/] {escape(one)}")
+    for one in found.remaining:
+        narration.print(f"[yellow]A plan by it would change:[/] {escape(one)}")
     tables = counted(len(found.tables), "table", "tables")
     aggregates = counted(len(found.aggregates), "continuous aggregate", "continuous aggregates")
     narration.print(f"{tables}, {aggregates}" + (f", saved to {escape(str(out))}." if out else "."))

@@ -321,13 +321,13 @@ class Service:
     def choose_policy(self, actor: Actor | None, environment: str | None, number: int) -> None:
         """Plan an environment by that version from now on (0: the set that comes with ms5ops).
 
-        ConfigError where the set is for another schema than the environment's.
+        ConfigError where a version is for another schema than the environment's.
         """
         who = self.allow(actor, "edit policies", environment)
         name = self.settings.chosen(environment)
         schema = fill.SCHEMA if name == SANDBOX else self.settings.environment(name).schema_name
         wanted = policy_sets.parse(policy_sets.text_of(self.store, number)).schema_name
-        if wanted != schema:
+        if number and wanted != schema:
             raise ConfigError(
                 f"The policy set is for the schema {wanted}, and the environment {name} is about {schema}.",
                 "Set the environment's schema (schema in ms5ops.toml, or DB_SCHEMA), or take another set.",

@@ -26,7 +26,16 @@ _HEADER = re.compile(r"--\s*([a-z_]+)\s*:\s+(.*)")
 _BODY_FILE = re.compile(r"(?:[a-z0-9_]+/)*[a-z0-9_]+\.sql")
 _BUCKET = re.compile(r"time_bucket\(\s*(?:INTERVAL\s+)?'([^']+)'", re.IGNORECASE)
 _FROM = re.compile(r"\bFROM\s+[(\s]*([a-z_][\w]*\.[a-z_]\w*)", re.IGNORECASE)
-_WRITTEN_OUT = re.compile(r"\s*(?:SELECT|WITH)\s", re.IGNORECASE)
+_WRITTEN_OUT = re.compile(r"\s*(?:SELECT\b|WITH\b|--|/\*|\()", re.IGNORECASE)
+_PLAIN_PIECE = re.compile(
+    r"""\s+|'(?:[^'\\]|'')*'|"(?:[^"\\]|"")+"|\w+|(?!--|/\*)[-+*/<>=~!@#%^&|`?]|::|[(),.:\[\]]""", re.ASCII
+)
+"""What a SELECT of a policy set may be made of: what every reader of SQL reads alike. No backslashes, which are an
+escape in some strings and none in others, no dollar quotes, no comments (PostgreSQL's nest), and no semicolon."""
+_CHANGING_CTE = re.compile(
+    r"\bAS\s*(?:(?:NOT\s+)?MATERIALIZED\s*)?\(\s*(INSERT|UPDATE|DELETE|MERGE)\b|\b(INTO)\b", re.IGNORECASE
+)
+_FROM_OF_FUNCTION = re.compile(r"\b(EXTRACT|SUBSTRING|OVERLAY|TRIM)\s*\(([^()]*?)\bFROM\b", re.IGNORECASE)
 _QUOTED = re.compile(r"""'(?:[^']|'')*'|"(?:[^"]|"")*\"""")
 _CHANGES = re.compile(
     r"\b(insert|update|delete|merge|truncate|create|drop|alter|grant|copy|call|into)\b", re.IGNORECASE
@@ -53,7 +62,8 @@ class SqlBody(BaseModel):
     @property
     def reads(self) -> tuple[str, ...]:
         """Relations in its FROM clauses as ``schema.name``, in order (joined ones left out)."""
-        return tuple(dict.fromkeys(match.lower() for match in _FROM.findall(without_comments(self.sql))))
+        bare = _FROM_OF_FUNCTION.sub(r"\1(\2,", without_comments(self.sql))
+        return tuple(dict.fromkeys(match.lower() for match in _FROM.findall(bare)))
 
     @property
     def buckets(self) -> frozenset[timedelta]:
@@ -155,9 +165,33 @@ def _procedure(body: SqlBody) -> SqlBody:
 def written_out(sql: str, *, name: str, source: str | None) -> SqlBody:
     """A SELECT that stands in the policy itself, as a body."""
     sql = sql.strip().removesuffix(";").rstrip()
-    mark = hashlib.sha256(" ".join(words(sql)).encode()).hexdigest()[:8]
+    mark = hashlib.sha256(sql.encode()).hexdigest()[:8]
     about = f"{name} as the policy set writes it out."
     return SqlBody(file=f"its own text {mark}", name=name, about=about, sql=sql, source=source)
+
+
+def _check_plain(sql: str) -> None:
+    """ValueError says what of a written-out SELECT might be read in two ways, or would change something.
+
+    Stricter than ``check_select``: whoever edits a policy set in the console may not run SQL of their own by it.
+    """
+    at, bare = 0, []
+    while at < len(sql):
+        match = _PLAIN_PIECE.match(sql, at)
+        if match is None:
+            raise ValueError(
+                f"{sql[at : at + 20]!r} does not belong into a SELECT of a policy set: no semicolon, no comment, no "
+                "backslash and no dollar quote"
+            )
+        at = match.end()
+        bare.append("''" if match[0][0] in "'\"" else match[0])
+    text = "".join(bare)
+    first = text.split(None, 1)[0].upper()
+    if first not in ("SELECT", "WITH"):
+        raise ValueError(f"it starts with {first[:20]!r}: it must be a SELECT")
+    changing = _CHANGING_CTE.search(text)
+    if changing:
+        raise ValueError(f"it holds {(changing[1] or changing[2]).upper()}: it must only read")
 
 
 def _read(value: Any, info: ValidationInfo) -> SqlBody:
@@ -176,7 +210,9 @@ def _read_select(value: Any, info: ValidationInfo) -> SqlBody:
     if isinstance(value, str) and _WRITTEN_OUT.match(value):
         if len(value) > MOST_BYTES:
             raise ValueError(f"it has {len(value):,} characters: a body has a few thousand")
-        return _select(written_out(value, name=info.data.get("name", ""), source=info.data.get("source")))
+        body = written_out(value, name=info.data.get("name", ""), source=info.data.get("source"))
+        _check_plain(body.sql)
+        return body
     return _select(_read(value, info))
 
 

@@ -52,8 +52,8 @@ class JobSchedule(Strict):
     """When a policy's job runs. Zero ``max_runtime``: no limit; ``max_retries`` -1: without end.
 
     ``initial_start`` is a time of day in UTC, to which the schedule is fixed: the first run is at midnight (UTC) of
-    the day of the apply, and ``first_run_after_days``, and ``initial_start``. None: the job starts as soon as it is
-    made, and each run is counted from the end of the one before.
+    the day of the apply, and ``first_run_after_days``, and ``initial_start``. None: the job starts so many days after
+    it is made (0: at once), and each run is counted from the end of the one before.
     """
 
     every: Interval

@@ -244,7 +244,8 @@ def lock_budget(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
             + ' with "out of shared memory". Longer chunks, fewer indexes or '
             f"max_locks_per_transaction {_enough(needed, connections.value)} help."
         )
-        is_certain = table.drop_after is not None or chunks.is_measured
+        fails_now = (found.chunk_count or 0) * (1 + indexes.value) > budget
+        is_certain = table.drop_after is not None or chunks.is_measured or fails_now
         yield LintFinding(
             "lock-budget", "error" if at_once < 1 and is_certain else "warning", table.name, reason,
             f"measured: locks per chunk and index; room for {CONCURRENT_QUERIES} such queries at once",

@@ -1,7 +1,7 @@
 """A policy set for a database as it is: its hypertables, their policies and aggregates, written as a person would.
 
-It is where a rollout begins on tables that are not MS5.0's: planned by this set next to nothing is to do, and from then
-on every change is an edit of it. What a policy set cannot say is left out, with the reason.
+It is where a rollout begins on tables that are not MS5.0's: from then on every change is an edit of it. What a policy
+set cannot say is left out, with the reason; what a plan by it would still change is told, so nobody is surprised.
 """
 
 import re
@@ -24,35 +24,44 @@ from ms5ops.policy.entries import COLUMN_TYPE
 from ms5ops.policy.intervals import interval_sql
 from ms5ops.policy.names import plain_name
 from ms5ops.queries import query
+from ms5ops.rollout.plan import make_plan
 from ms5ops.rollout.records import AggregateState, JobState, State, TableState, span
 from ms5ops.rollout.state import read_state
 from ms5ops.units import instant_text
 
 _BUCKET = re.compile(r"(?<=time_bucket\()'([^']+)'(?=::interval)")
-_SHORT = {"timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp"}
+_ZONED = re.compile(r"^timestamp(?:\(\d\))? with time zone$")
+_KINDS = ("compression", "retention")
 _COUNTED = ("max_background_workers", "max_worker_processes", "max_locks_per_transaction")
 _AUTOVACUUM = ("vacuum_scale_factor", "analyze_scale_factor")
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """A policy set as text (TOML), what it holds, and one sentence on each thing that it leaves out."""
+    """A policy set as text (TOML), what it holds, and one sentence on each thing that it leaves out.
+
+    ``remaining``: the operations that a plan by it would have, in words.
+    """
 
     text: str
     tables: tuple[str, ...]
     aggregates: tuple[str, ...]
     left_out: tuple[str, ...]
+    remaining: tuple[str, ...]
 
 
 def adopt(server: Server, plain_tables: Mapping[str, str] | None = None) -> Adopted:
     """The policy set that asks for what the server's schema has.
 
     ``plain_tables``: plain tables to be taken up too, switched off, with their time columns. RolloutError where the
-    schema has no hypertable and none is named, or a named one is not there; raises as ``read_state``.
+    schema has no hypertable and none is named, a named one is not there or is a hypertable, or nothing could be taken
+    up; raises as ``read_state``.
     """
     times, left_out = _time_columns(server)
     for name, column in (plain_tables or {}).items():
-        times.setdefault(name, column)
+        if name in times:
+            raise RolloutError(f"{name} is a hypertable already.", "Leave its --table out.")
+        times[name] = column
     if not times and not left_out:
         raise _nothing_there(server)
     state = read_state(server, _looked_for(server.schema, times))
@@ -61,7 +70,19 @@ def adopt(server: Server, plain_tables: Mapping[str, str] | None = None) -> Adop
         raise RolloutError(
             f"There is no table {server.schema}.{missing[0]}.", "Check its name, and the environment's schema."
         )
-    return _written(state, times, _bodies(server), left_out, server.read_at)
+    draft = _drafted(state, times, _bodies(server), left_out)
+    if not draft.tables:
+        raise RolloutError(
+            f"Nothing of the schema {server.schema} can be said in a policy set: {'; '.join(left_out[:3])}.",
+            "Change that in the database first, or name plain tables with --table.",
+        )
+    policy = draft.policy()
+    remaining = tuple(
+        f"{one.title}: {one.actual} -> {one.desired}"
+        for one in make_plan(read_state(server, policy), policy).operations
+    )
+    text = _toml(draft.document, state, left_out, remaining, server.read_at)
+    return Adopted(text, draft.tables, draft.aggregates, tuple(left_out), remaining)
 
 
 def _time_columns(server: Server) -> tuple[dict[str, str], list[str]]:
@@ -130,10 +151,9 @@ def _bodies(server: Server) -> dict[str, str]:
 # From the state to the text ---------------------------------------------------------------------------------------
 
 
-def _written(
-    state: State, times: Mapping[str, str], bodies: Mapping[str, str], left_out: Sequence[str], at: datetime
-) -> Adopted:
-    draft = _Draft(state, list(left_out))
+def _drafted(state: State, times: Mapping[str, str], bodies: Mapping[str, str], left_out: list[str]) -> "_Draft":
+    """All that can be said of the tables and aggregates; why the others cannot is added to ``left_out``."""
+    draft = _Draft(state, left_out)
     for name, column in times.items():
         draft.take("tables", name, lambda name=name, column=column: _table(state, state.table(name), column))  # type: ignore[misc]
     waiting = list(state.aggregates)
@@ -141,8 +161,8 @@ def _written(
         for one in ready:
             waiting.remove(one)
             draft.take("aggregates", _bare(one.name), lambda one=one: _aggregate(state, one, bodies))  # type: ignore[misc]
-    draft.left_out.extend(f"{_bare(one.name)}: {one.source} is not in the set" for one in waiting)
-    return draft.finished(at)
+    left_out.extend(f"{_bare(one.name)}: {one.source} is not in the set" for one in waiting)
+    return draft
 
 
 class _Draft:
@@ -150,48 +170,65 @@ class _Draft:
 
     def __init__(self, state: State, left_out: list[str]) -> None:
         self._state = state
-        self.left_out = left_out
-        self._document: dict[str, Any] = {
+        self._left_out = left_out
+        self.document: dict[str, Any] = {
             "schema": state.schema,
-            "schedules": {kind: _schedule(state, kind) for kind in ("compression", "retention")},
+            "schedules": {kind: _usual(kind) for kind in _KINDS},
             "tables": {},
             "aggregates": {},
-            "settings": {"server": _server_settings(state)},
+            "settings": {},
         }
+        for kind in _KINDS:
+            schedules = {**self.document["schedules"], kind: _schedule(state, kind)}
+            self._change("schedules", schedules, f"the schedule of {kind}")
+        self._change("settings", {"server": _server_settings(state)}, "the server's settings")
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        return tuple(self.document["tables"])
+
+    @property
+    def aggregates(self) -> tuple[str, ...]:
+        return tuple(self.document["aggregates"])
+
+    def policy(self) -> PolicySet:
+        return PolicySet.model_validate(self.document, context={"sql_folder": paths.SQL})
 
     def holds(self, name: str) -> bool:
-        return name in self._document["tables"] or name in self._document["aggregates"]
+        return name in self.document["tables"] or name in self.document["aggregates"]
 
     def take(self, kind: str, name: str, entry: Callable[[], dict[str, Any]]) -> None:
         try:
-            fuller = {**self._document, kind: {**self._document[kind], name: entry()}}
-            PolicySet.model_validate(fuller, context={"sql_folder": paths.SQL})
-        except ValidationError as error:
-            self.left_out.append(f"{name}: {_reason(error)}")
+            made = entry()
         except ValueError as error:
-            self.left_out.append(f"{name}: {error}")
+            self._left_out.append(f"{name}: {error}")
         else:
-            self._document = fuller
+            self._change(kind, {**self.document[kind], name: made}, name)
 
-    def finished(self, at: datetime) -> Adopted:
-        for name, entry in self._document["tables"].items():
-            start = _start(self._state, name)
-            if start is not None and start != self._document["schedules"]["retention"].get("initial_start"):
-                entry["retention_start"] = start
-        tables, aggregates = (tuple(self._document[kind]) for kind in ("tables", "aggregates"))
-        text = _toml(self._document, self._state, self.left_out, at)
-        return Adopted(text, tables, aggregates, tuple(self.left_out))
+    def _change(self, part: str, value: Mapping[str, Any], name: str) -> None:
+        former = self.document
+        self.document = {**former, part: value}
+        try:
+            self.policy()
+        except ValidationError as error:
+            self.document = former
+            self._left_out.append(f"{name}: {_reason(error)}")
 
 
 def _table(state: State, table: TableState, time_column: str) -> dict[str, Any]:
     """One table of the policy set as it is; ValueError where the set has no words for it."""
     if table.dimensions > 1:
         raise ValueError(f"it is partitioned by {table.dimensions} dimensions, and a policy set plans for one")
+    if table.compression_enabled and not table.order_by:
+        raise ValueError(
+            "its compression leaves segments or order to the server, and a policy set names both: set "
+            "compress_segmentby and compress_orderby first"
+        )
     is_hypertable = table.kind == "hypertable"
     interval = table.chunk_interval if is_hypertable else "7 days"  # TimescaleDB's default, for what is switched off
     columns = {}
     for one in table.columns:
-        shown = _SHORT.get(one.type, one.type)
+        shown = _ZONED.sub("timestamptz", one.type)
         if _is_plain(one.name):  # the others have no name that a policy set could say
             columns[one.name] = shown if re.fullmatch(COLUMN_TYPE, shown) else "other"
     entry: dict[str, Any] = {} if is_hypertable else {"enabled": False}
@@ -205,17 +242,22 @@ def _table(state: State, table: TableState, time_column: str) -> dict[str, Any]:
         "drop_after": _age(state, table.name, "retention", "drop_after"),
     }
     options = dict(one.split("=", 1) for one in table.options)
-    shares = {part: options.get(f"autovacuum_{part}") for part in _AUTOVACUUM}
-    if all(shares.values()):
-        entry["autovacuum"] = {part: float(value) for part, value in shares.items() if value}
+    shares = {part: float(options.get(f"autovacuum_{part}", 0)) for part in _AUTOVACUUM}
+    if all(0 < share <= 1 for share in shares.values()):
+        entry["autovacuum"] = shares
+    start = next((_time_of_day(job) for job in state.jobs_of(table.name, "retention")), None)
+    if start is not None:
+        entry["retention_start"] = start
     return entry
 
 
 def _aggregate(state: State, aggregate: AggregateState, bodies: Mapping[str, str]) -> dict[str, Any]:
     """One aggregate of the policy set as it is; ValueError where the set has no words for it."""
-    jobs = state.jobs_of(aggregate.name, "refresh")
+    jobs = _running(state, aggregate.name, "refresh")
     if not jobs:
         raise ValueError("it has no refresh policy, and a policy set gives every aggregate one")
+    if len(jobs) > 1:
+        raise ValueError(f"it has {len(jobs)} refresh policies, and a policy set gives every aggregate one")
     config = jobs[0].config
     body = _BUCKET.sub(lambda match: f"'{_fixed(match[1], 'bucket')}'", bodies[_bare(aggregate.name)])
     widths = set(_BUCKET.findall(body))
@@ -241,8 +283,16 @@ def _aggregate(state: State, aggregate: AggregateState, bodies: Mapping[str, str
     return entry | {key: value for key, value in ages.items() if value != "never"}
 
 
-def _age(state: State, relation: str, kind: str, key: str) -> str:
+def _running(state: State, relation: str, kind: str) -> tuple[JobState, ...]:
+    """Its jobs of a kind; ValueError where one is paused, since a policy set would start it again."""
     jobs = state.jobs_of(relation, kind)
+    if not all(job.scheduled for job in jobs):
+        raise ValueError(f"its {kind} policy is paused, and by a policy set it would run")
+    return jobs
+
+
+def _age(state: State, relation: str, kind: str, key: str) -> str:
+    jobs = _running(state, relation, kind)
     if not jobs:
         return "never"
     if key not in jobs[0].config:
@@ -250,13 +300,18 @@ def _age(state: State, relation: str, kind: str, key: str) -> str:
     return _fixed(jobs[0].config[key], key)
 
 
+def _usual(kind: str) -> dict[str, Any]:
+    """The schedule of the set that comes with ms5ops."""
+    return dict(getattr(default_policy().schedules, kind).model_dump(mode="json", exclude_none=True))
+
+
 def _schedule(state: State, kind: str) -> dict[str, Any]:
-    """The schedule that most jobs of that kind have; that of the set that comes with ms5ops where there is none."""
+    """The schedule that most jobs of that kind have, with the usual time of grace; where there is none, the usual."""
     found = Counter(tuple(_times(job).items()) for job in state.jobs if job.kind == kind and _is_fixed(job))
-    if found:
-        return {key: value for key, value in found.most_common(1)[0][0] if value is not None}
-    own = getattr(default_policy().schedules, kind).model_dump(mode="json", exclude_none=True)
-    return dict(own)
+    if not found:
+        return _usual(kind)
+    most = {key: value for key, value in found.most_common(1)[0][0] if value is not None}
+    return {**most, "first_run_after_days": _usual(kind)["first_run_after_days"]}
 
 
 def _server_settings(state: State) -> dict[str, Any]:
@@ -277,11 +332,6 @@ def _times(job: JobState) -> dict[str, Any]:
 
 def _is_fixed(job: JobState) -> bool:
     return all(span(text) is not None for text in (job.schedule_interval, job.max_runtime, job.retry_period))
-
-
-def _start(state: State, table: str) -> str | None:
-    """When a table's retention starts, where its schedule is fixed to a time of day."""
-    return next((_time_of_day(job) for job in state.jobs_of(f"{state.schema}.{table}", "retention")), None)
 
 
 def _time_of_day(job: JobState) -> str | None:
@@ -310,17 +360,22 @@ def _bare(qualified: str) -> str:
     return qualified.partition(".")[2]
 
 
-def _toml(document: Mapping[str, Any], state: State, left_out: Sequence[str], at: datetime) -> str:
+def _toml(
+    document: Mapping[str, Any], state: State, left_out: Sequence[str], remaining: Sequence[str], at: datetime
+) -> str:
     text = tomlkit.document()
+    plan = ["What a plan by it would change as it stands:", *(f"  {one}" for one in remaining)]
     reasons = ["", "Left out, because a policy set has no words for it:", *(f"  {one}" for one in left_out)]
     for line in (
         f"The schema {state.schema} of the database {state.database_name} as it was on {instant_text(at)}.",
         "",
-        "Planned by this, next to nothing is to do; edit it, and the plan shows what that would change. Intervals are",
-        "of fixed length (7 days, 12 hours) or, where an age may be without end, never; times of day are UTC.",
+        *(plan if remaining else ["Planned by this, nothing is to do; edit it, and the plan shows what that changes."]),
         *(reasons if left_out else []),
+        "",
+        "Intervals are of fixed length (7 days, 12 hours) or, where an age may be without end, never; times of day are",
+        "UTC. Indexes, views, jobs and settings can be added as the set that comes with ms5ops writes them.",
     ):
-        text.add(tomlkit.comment(line))
+        text.add(tomlkit.comment(" ".join(line.split()) if "\n" in line else line))
     text.add(tomlkit.nl())
     text.add("schema", tomlkit.item(document["schema"]))
     for part in ("schedules", "tables", "aggregates", "settings"):

@@ -67,6 +67,13 @@ class WantedJob:
         after = f"{self.first_run_after_days} days {self.start.isoformat()}"
         return f"date_trunc('day', now(), 'UTC') + {interval(after)}"
 
+    @property
+    def held_until(self) -> str | None:
+        """The earliest run after a change that drops more, as SQL; None where the set gives no time of grace."""
+        if self.start is None and self.first_run_after_days:
+            return f"now() + {interval(timedelta(days=self.first_run_after_days))}"
+        return self.first_run
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -103,7 +110,8 @@ def add(wanted: WantedJob) -> JobChange:
     """The change that makes a job that is not there."""
     schedule = [f"{name} => {value}" for name, value in _schedule(wanted)]
     # A user's job waits for one interval: the server would start it while the rest of the plan is under way.
-    wait = [f"next_start => now() + {interval(wanted.every)}"] if wanted.kind == "user" else []
+    until = f"now() + {interval(wanted.every)}" if wanted.kind == "user" else wanted.held_until
+    wait = [f"next_start => {until}"] if until and wanted.first_run is None else []
     made = f"SELECT alter_job({_added(wanted)}, {', '.join([*schedule, 'scheduled => true', *wait])})"
     return JobChange((made,), (remove(wanted.kind, wanted.target),), verification(wanted))
 

@@ -218,6 +218,11 @@ def _latency(asked_for: _Criterion, found: _Found, asked: latency.Asked | None, 
             f"{asked.source.name} has no row of the last {latency.WITHIN[-1]}",
             advice="Check that telemetry is coming in.",
         )
+    if not measured.rows:
+        return asked_for.unknown(
+            f"{asked.relation} has no rows to ask for: {measured.of}",
+            advice="Check that telemetry is coming in, and that the aggregate is refreshed.",
+        )
     times = ", ".join(f"{one:.1f}" for one in measured.samples)
     planning = measured.planning_ms
     return asked_for.judged(

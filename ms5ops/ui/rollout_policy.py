@@ -97,7 +97,8 @@ def _from_database(found: Material) -> None:
     off = material.explain_off(found.actor, "edit policies")
     st.markdown(
         "Write a policy set for the hypertables, policies and continuous aggregates that the schema "
-        f"**{plain(found.connected.schema)}** has now. Planned by it next to nothing is to do: it is where to begin."
+        f"**{plain(found.connected.schema)}** has now: it is where to begin. "
+        "What it would still change stands below, before anything is saved."
     )
     key = f"adopted_{found.environment}"
     if st.button("Read the database", icon=":material/database_search:", disabled=off, key=f"read_{key}"):
@@ -114,7 +115,7 @@ def _from_database(found: Material) -> None:
         _listed([plain(one) for one in adopted.left_out])
     text = st.text_area(
         "Policy set (TOML), to be edited before it is saved", adopted.text, height=420, disabled=off,
-        max_chars=policy_sets.MOST_BYTES, key=f"text_{key}",
+        max_chars=policy_sets.MOST_BYTES, key=f"text_{key}_{hash(adopted.text)}",
     )  # fmt: skip
     _effect(found, text, "adopted", off)
 

@@ -334,3 +334,42 @@ def test_a_copy_with_other_tables_speaks_of_its_own() -> None:
     idle = {name: table.model_copy(update={"enabled": False}) for name, table in policy.tables.items()}
     copy = policy.model_copy(update={"tables": idle})
     assert (copy.active_tables, copy.active_aggregates, copy.active_indexes, copy.active_jobs) == ((), (), (), ())
+
+
+@pytest.mark.parametrize(
+    ("select", "says"),
+    [
+        # Each of these is one harmless SELECT to sqlparse, and two statements to PostgreSQL.
+        ("SELECT 1 /* rows /* of */ ' */ ; DELETE FROM x; --'", "does not belong into a SELECT of a policy set"),
+        ("SELECT '\\' AS x ; DO $x$ BEGIN END $x$; --'", "does not belong into a SELECT of a policy set"),
+        ("SELECT E'\\'; DELETE FROM x; --'", "does not belong into a SELECT of a policy set"),
+        ("SELECT $$'$$; DELETE FROM x; --'", "does not belong into a SELECT of a policy set"),
+        ("SELECT 1; DELETE FROM x", "does not belong into a SELECT of a policy set"),
+        ("-- a remark\nSELECT 1", "does not belong into a SELECT of a policy set"),
+        ("WITH x AS (DELETE FROM y RETURNING 1) SELECT 1", "it holds DELETE"),
+        ("WITH x AS MATERIALIZED ( delete FROM y RETURNING 1) SELECT 1", "it holds DELETE"),
+        ("SELECT 1 INTO y", "it holds INTO"),
+    ],
+)
+def test_a_written_out_body_is_one_select_to_every_reader(select: str, says: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        changed({"views.v_index_usage.body": select})
+    assert says in caught.value.happened
+
+
+def test_a_written_out_body_is_known_by_its_text() -> None:
+    bodies = [
+        changed({"views.v_index_usage.body": f"SELECT {text} AS a, update, a - -1 FROM s.t"})
+        .views["v_index_usage"]
+        .body
+        for text in ("'A'", "'a'", "'a  b'", "'a b'", "'a b'")
+    ]
+    assert len({body.file for body in bodies}) == 4
+    assert bodies[3].file == bodies[4].file
+    assert bodies[0].reads == ("s.t",)
+
+
+def test_what_a_function_reads_from_is_no_relation() -> None:
+    sql = "SELECT EXTRACT(dow FROM t.at), substring(t.a FROM 2), trim(both FROM x.y) FROM s.t"
+    body = changed({"views.v_index_usage.body": sql}).views["v_index_usage"].body
+    assert body.reads == ("s.t",)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ms5ops.database import Database, Target
 from ms5ops.errors import RolloutError
 from ms5ops.observe.server import Server, connect_server
 from ms5ops.policy.document import PolicySet, load_policy
+from ms5ops.rollout import latency
 from ms5ops.rollout.adoption import Adopted, adopt
 from ms5ops.rollout.executor import apply
 from ms5ops.rollout.plan import make_plan
@@ -50,7 +52,13 @@ CREATE TABLE shop."Odd; Name" (at timestamptz NOT NULL, value real);
 SELECT create_hypertable('shop."Odd; Name"', 'at');
 CREATE TABLE shop.oddly (at timestamptz NOT NULL, "Device Id" text, value real);
 SELECT create_hypertable('shop.oddly', 'at');
-ALTER TABLE shop.oddly SET (timescaledb.compress, timescaledb.compress_segmentby = '"Device Id"');
+ALTER TABLE shop.oddly SET (timescaledb.compress, timescaledb.compress_segmentby = '"Device Id"',
+    timescaledb.compress_orderby = 'at');
+CREATE TABLE shop.paused (at timestamptz(3) NOT NULL, value real);
+SELECT create_hypertable('shop.paused', 'at');
+CREATE TABLE shop.chosen (at timestamptz NOT NULL, value real);
+SELECT create_hypertable('shop.chosen', 'at');
+ALTER TABLE shop.chosen SET (timescaledb.compress);
 """
 HOURLY = """
 CREATE MATERIALIZED VIEW shop.conditions_hourly WITH (timescaledb.continuous) AS
@@ -68,11 +76,15 @@ POLICIES = """
 SELECT add_compression_policy('shop.conditions', interval '7 days');
 SELECT add_retention_policy('shop.conditions', interval '60 days', initial_start => '2026-01-01 03:30:00+00');
 SELECT add_retention_policy('shop.orders', interval '3 months');
+SELECT alter_job(add_retention_policy('shop.paused', interval '30 days'), scheduled => false);
 SELECT add_continuous_aggregate_policy('shop.conditions_hourly', start_offset => interval '3 days',
     end_offset => interval '1 hour', schedule_interval => interval '30 minutes');
 SELECT add_retention_policy('shop.conditions_hourly', interval '400 days');
 """
 MADE = (SHOP, HOURLY, REFRESH, DAILY, POLICIES)
+NEXT = """SELECT next_start - now() AS waits FROM timescaledb_information.jobs
+WHERE proc_name = 'policy_retention' AND hypertable_name = 'events'"""
+LEFT_OUT = {"counters", "orders", "Odd; Name", "oddly", "paused", "chosen", "conditions_daily"}
 INDEX = """
 [indexes.idx_conditions_device]
 table = "conditions"
@@ -113,6 +125,7 @@ def test_it_asks_for_what_is_there(server: Server, adopted: Adopted) -> None:
     policy = policy_sets.parse(adopted.text)
     assert make_plan(read_state(server, policy), policy).is_empty
     assert adopted.tables == ("conditions", "events")
+    assert adopted.remaining == ()
     assert adopted.aggregates == ("conditions_hourly",)
     found = policy.tables["conditions"]
     assert dict(found.columns) == {"time": "timestamptz", "device_id": "integer", "temperature": "double precision"}
@@ -129,13 +142,33 @@ def test_it_asks_for_what_is_there(server: Server, adopted: Adopted) -> None:
 
 def test_what_it_has_no_words_for_is_left_out_with_the_reason(adopted: Adopted) -> None:
     said = dict(one.split(": ", 1) for one in adopted.left_out)
-    assert set(said) == {"counters", "orders", "Odd; Name", "oddly", "conditions_daily"}
+    assert set(said) == LEFT_OUT
+    assert "is paused, and by a policy set it would run" in said["paused"]
     assert "lower-case letters, digits and _ only" in said["Odd; Name"]
     assert "'Device Id' is not a name" in said["oddly"]
     assert "is bigint" in said["counters"]
     assert "its drop_after is 3 mons, which has no fixed length" in said["orders"]
     assert "no refresh policy" in said["conditions_daily"]
     assert all(one in adopted.text for one in adopted.left_out)
+
+
+def test_what_a_plan_by_it_would_still_change_is_told(shop: Planned, server: Server) -> None:
+    jobs = "timescaledb_information.jobs WHERE proc_name = 'policy_retention'"
+    job = f"SELECT alter_job(job_id, max_retries => {{}}) FROM {jobs}"
+    shop.sql("CREATE TABLE shop.later (at timestamptz NOT NULL)", "SELECT create_hypertable('shop.later', 'at')")
+    shop.sql("SELECT add_retention_policy('shop.later', interval '9 days', schedule_interval => interval '2 hours')")
+    try:
+        adopted = adopt(server)
+        assert len(adopted.remaining) == 1
+        assert "schedule_interval" in adopted.remaining[0]
+        assert f"#   {adopted.remaining[0]}" in adopted.text
+        shop.sql(job.format(2000))
+        told = adopt(server)
+        assert any("the schedule of retention: schedules.retention.max_retries" in one for one in told.left_out)
+        assert "later" in told.tables
+        policy_sets.parse(told.text)
+    finally:
+        shop.sql("DROP TABLE shop.later", job.format(-1))
 
 
 def test_a_change_of_it_is_rolled_out_checked_and_planned_no_more(
@@ -159,6 +192,19 @@ def test_a_change_of_it_is_rolled_out_checked_and_planned_no_more(
     assert checks["aggregate_query"].evidence[1].startswith("shop.conditions_hourly: device_id ")
     assert checks["indexes"].expected == "at least 1, all whole"
     assert "retention_policies" in checks
+    waits = Database(shop.target).row(NEXT)["waits"]
+    assert waits > timedelta(days=1), "what drops for the first time leaves a time of grace"
+
+
+def test_a_query_that_can_find_nothing_is_no_latency(shop: Planned, server: Server, adopted: Adopted) -> None:
+    shop.sql("CREATE TABLE shop.nobodys (at timestamptz, device_id integer)", "INSERT INTO shop.nobodys VALUES (now())")
+    source = policy_sets.parse(adopted.text).tables["conditions"]
+    nobodys = source.model_copy(update={"name": "nobodys", "time_column": "at"})
+    assert latency.measure(server, latency.Asked(nobodys, "shop.nobodys", "at", "1 hour"), 100) is None
+    shop.sql("INSERT INTO shop.nobodys VALUES (now(), 7)")
+    found = latency.measure(server, latency.Asked(nobodys, "shop.nobodys", "at", "1 hour"), 100)
+    assert found is not None
+    assert (found.rows, len(found.samples)) == (1, latency.RUNS)
 
 
 def test_a_schema_without_hypertables_says_where_they_are(server: Server) -> None:
@@ -199,9 +245,10 @@ def test_on_native_servers_it_asks_for_what_is_there(native: Target) -> None:
         adopted = adopt(server, {"events": "at"})
         policy = policy_sets.parse(adopted.text)
         assert make_plan(read_state(server, policy), policy).is_empty
-        assert (adopted.tables, adopted.aggregates) == (("conditions", "events"), ("conditions_hourly",))
+        assert {"conditions", "events"} <= set(adopted.tables)
+        assert (adopted.aggregates, adopted.remaining) == (("conditions_hourly",), ())
         left_out = {one.partition(":")[0] for one in adopted.left_out}
-        assert left_out == {"counters", "orders", "Odd; Name", "oddly", "conditions_daily"}
+        assert left_out - {"chosen"} == LEFT_OUT - {"chosen"}
         server.database.close()
         planned.writing.close()
 

@@ -184,7 +184,7 @@ def test_waiting_clients_can_be_cancelled_and_time_out(connect: Connect) -> None
     timer.join()
     with pytest.raises(psycopg2.errors.QueryCanceled, match="statement timeout"):
         ask(impatient, "SELECT 1")
-    for limit in ("300", "0.3s"):  # of clients that come while the engine is held, too
+    for limit in ("300", "0.3s", "+3e2", "0x12C"):  # of clients that come while the engine is held, too
         with pytest.raises(psycopg2.errors.QueryCanceled, match="statement timeout"):
             ask(connect(options=f"-c statement_timeout={limit}"), "SELECT 1")
     assert ask(holder, "SELECT 4") == [(4,)]  # its transaction was not touched

@@ -41,7 +41,7 @@ def job_operation(
             "drift", wanted.target, f"A second {_POLICY[wanted.kind]} (job {other.job_id}: {dict(other.config)})."
         )
     job = found[0] if found else None
-    changed = add(wanted) if job is None else change(state, wanted, job, wanted.first_run if holds else None)
+    changed = add(wanted) if job is None else change(state, wanted, job, wanted.held_until if holds else None)
     if changed is None:
         return None
     actual = "no such job" if job is None else ", ".join(one.actual for one in changed.differences)

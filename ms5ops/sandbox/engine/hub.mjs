@@ -243,9 +243,11 @@ export function startupSettings(parameters) {
 }
 
 const MILLISECONDS = { us: 0.001, ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+const LONGEST_MS = 2 ** 31 - 1;
 
-/** A setting of time in milliseconds ("300", "7s", "0.5 min"), or 0 where the engine will refuse it. */
+/** A setting of time in milliseconds ("300", "7s", "0.5 min", "1e3"), or 0 where the engine will refuse it. */
 export function milliseconds(text = '0') {
-  const [, number, unit] = /^\s*(\d+(?:\.\d*)?)\s*(us|ms|s|min|h|d)?\s*$/.exec(text) ?? [];
-  return number === undefined ? 0 : Math.round(Number(number) * MILLISECONDS[unit ?? 'ms']);
+  const parts = /^\s*\+?(0x[\da-f]+|(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(us|ms|s|min|h|d)?\s*$/i.exec(text);
+  const found = parts === null ? 0 : Math.round(Number(parts[1]) * (MILLISECONDS[parts[2] ?? 'ms'] ?? 0));
+  return found > LONGEST_MS ? 0 : found;
 }

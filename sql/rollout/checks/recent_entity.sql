@@ -6,6 +6,6 @@
 -- budget_ms: 100
 SELECT {entity}::text AS entity, {time} AS newest
 FROM {relation}
-WHERE {time} > now() - CAST(:within AS interval) AND {time} <= now()
+WHERE {time} > now() - CAST(:within AS interval) AND {time} <= now() AND {entity} IS NOT NULL
 ORDER BY {time} DESC
 LIMIT 1

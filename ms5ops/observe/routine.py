@@ -15,7 +15,7 @@ from ms5ops.units import bytes_text, percent_text
 
 Rhythm = Literal["daily", "weekly", "monthly"]
 Status = Literal["done", "attention", "unknown", "by hand"]
-NO_TABLES = "There are no telemetry tables."
+NO_TABLES = "There are no tables."
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def weekly_indexes(overview: Overview) -> RoutineItem:
         return _unknown("weekly.indexes", "weekly", title, "indexes")
     indexes = overview.indexes.value.indexes
     if not indexes:
-        return _nothing("weekly.indexes", "weekly", title, "None of the telemetry tables has an index.", "indexes")
+        return _nothing("weekly.indexes", "weekly", title, "No table has an index.", "indexes")
     idle, broken = unused(indexes), [one for one in indexes if one.is_broken]
     detail = (
         f"{len(idle)} of {len(indexes)} unused ({bytes_text(sum(one.size_bytes for one in idle))}), {len(broken)} "

@@ -29,11 +29,11 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, po
     expiring = any(one.lifecycle.retain_days is not None for one in growths)
     month = ahead.next_month_bytes
     if month is None:
-        text = f"Telemetry takes {size}; too few days are known to say how fast it grows."
+        text = f"The data take {size}; too few days are known to say how fast it grows."
     elif month < 0:
-        text = f"Telemetry takes {size} and is expected to shrink by about {bytes_text(-month)} in the next month."
+        text = f"The data take {size} and are expected to shrink by about {bytes_text(-month)} in the next month."
     else:
-        text = f"Telemetry takes {size} and is expected to grow by about {bytes_text(month)} in the next month."
+        text = f"The data take {size} and are expected to grow by about {bytes_text(month)} in the next month."
     if not policies_known:
         return f"{text} What the policies will do about that is not known, so that no policy is counted in."
     if not compressing and not expiring:

@@ -13,6 +13,7 @@ from ms5ops.rollout.plan import Plan, risk
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.messages import COLOURS, ICONS, plain
+from ms5ops.ui.panels import empty_panel
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.tables import Column, show_table
 from ms5ops.units import MISSING, bytes_text, duration_text, instant_text
@@ -35,6 +36,9 @@ VERDICTS = {"passed": ("check_circle", "green"), "failed": ("error", "red"), "co
 def show(found: Material) -> None:
     """The whole step."""
     _choice(found)
+    if found.misfit is not None:
+        empty_panel("The policy set is about other tables", plain(found.misfit.happened), plain(found.misfit.next_step))
+        return
     if found.plan.is_empty:
         _nothing(found)
     else:

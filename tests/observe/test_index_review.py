@@ -18,9 +18,11 @@ from ms5ops.observe.index_review import (
     state_text,
     usage_totals,
     verdict,
+    wanted_indexes,
 )
 from ms5ops.observe.indexes import Index, IndexReading, duplicates
 from ms5ops.observe.locks import LockBudget, TableLocks
+from ms5ops.policy.document import default_policy
 from tests.observe.examples import DAY, HOUR, NOW, index, table
 
 SCHEMA = "factory_telemetry"
@@ -176,7 +178,8 @@ BUDGET = LockBudget(1_000, (TableLocks("factory_telemetry.metric_hist", 100, 0, 
     ],
 )
 def test_verdict(found: IndexReading, budget: LockBudget | None, severity: str, says: str) -> None:
-    said = verdict(found, [table()], budget, NOW)
+    wanted = wanted_indexes(default_policy(), found.indexes, [table()])
+    said = verdict(found, [table()], budget, NOW, wanted)
     assert (said.severity, says in said.text) == (severity, True), said.text
 
 

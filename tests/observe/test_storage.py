@@ -139,7 +139,7 @@ def test_without_policies_it_grows_without_end() -> None:
     found, ahead = grown()
     text = storage_words.verdict(TOTALS, found, ahead)
     assert text == (
-        "Telemetry takes 2.0 MB and is expected to grow by about 30.4 MB in the next month. "
+        "The data take 2.0 MB and are expected to grow by about 30.4 MB in the next month. "
         "Nothing is compressed and nothing expires: it "
         "grows without end."
     )

@@ -69,7 +69,7 @@ def keep(history: History, connected: Connected, policy: Callable[[], PolicySet]
         snapshot_id=stored.snapshot_id,
         environment=connected.name,
         taken_at=snapshot.taken_at,
-        tables=len(snapshot.tables),
+        tables=int((snapshot.tables["kind"] != "missing").sum()),
         jobs=len(snapshot.jobs),
         aggregates=len(snapshot.aggregates),
         unread={**overview.errors(), **({} if checks.error is None else {"checks": checks.error})},

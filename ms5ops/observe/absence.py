@@ -7,8 +7,12 @@ from dataclasses import dataclass
 from ms5ops.observe.finding import counted
 from ms5ops.observe.tables import Table
 
-MOST_NAMED = 5
+OTHER_TABLES = "The policy set is about other tables"
+"""The heading of what is said where not one of them is there."""
+MOST_NAMED = 3
 """Own choice: tables, or schemas, that a sentence names."""
+_ADOPT = "python -m ms5ops policy adopt"
+_SCHEMA = "schema (schema in ms5ops.toml, or DB_SCHEMA)"
 
 
 @dataclass(frozen=True)
@@ -35,18 +39,17 @@ class Absence:
     @property
     def next_step(self) -> str:
         """What to do: a policy set for what is there, or the right schema."""
-        adopt = "python -m ms5ops policy adopt"
-        page = "on the page Rollout under Adjust the policy set"
-        schema = "Set the environment's schema (schema in ms5ops.toml, or DB_SCHEMA)"
         if self.here:
-            other = f" Or set the environment's schema: {self._others()}." if self.elsewhere else ""
-            return f"Write a policy set for what is there: {adopt}, or {page}, From the database.{other}"
+            other = f" Or set the environment's {_SCHEMA}: {self._others()}." if self.elsewhere else ""
+            return (
+                f"Write a policy set for what is there ({_ADOPT} --out FILE) and put it in force (policy save FILE "
+                f"--use), or do both on the page Rollout under Adjust the policy set, From the database.{other}"
+            )
         if self.elsewhere:
-            return f"{schema}."
+            return f"Set the environment's {_SCHEMA}."
         return (
-            "Check the environment's database and schema (schema in ms5ops.toml, or DB_SCHEMA), and whether the "
-            "application's migrations have run. For plain tables with a time column write a policy set: "
-            f"{adopt} --table NAME:TIME_COLUMN."
+            f"Check the environment's database and {_SCHEMA}, and whether the application's migrations have run. For "
+            f"plain tables write a policy set: {_ADOPT} --table NAME:TIME_COLUMN --out FILE."
         )
 
     def _others(self) -> str:

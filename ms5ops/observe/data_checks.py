@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from ms5ops.observe.absence import absence
+from ms5ops.observe.absence import OTHER_TABLES, absence
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_WANTED,
@@ -30,9 +30,9 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.plain",
                 severity="warning",
-                title=f"{len(plain)} of {every} tables are still plain tables",
-                detail="They are kept whole: nothing in them is compressed or expires, and queries slow down as they "
-                "grow.",
+                title=f"{len(plain)} of {every} tables "
+                + ("is still a plain table" if len(plain) == 1 else "are still plain tables"),
+                detail="What is kept whole is neither compressed nor expires, and its queries slow down as it grows.",
                 remedy="Roll the policy set out: python -m ms5ops plan shows each step.",
                 page="rollout",
                 evidence=tuple(
@@ -48,9 +48,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.missing",
                 severity="warning",
-                title="None of the policy set's tables is here"
-                if none
-                else f"{len(missing)} of the policy set's {every} tables do not exist",
+                title=OTHER_TABLES if none else f"{len(missing)} of the policy set's {every} tables do not exist",
                 detail=none.text if none else f"Not found: {', '.join(table.name for table in missing)}.",
                 remedy=none.next_step
                 if none

@@ -65,6 +65,15 @@ class Wanted:
     missing: tuple[str, ...]
     any_will_do: bool
 
+    @property
+    def text(self) -> str:
+        """What is asked for, in a few words."""
+        if not self.number:
+            return "none asked for"
+        if self.any_will_do:
+            return f"at least {self.number} asked for"
+        return f"{self.number - len(self.missing)} of the policy set's {self.number}"
+
     def is_met(self, totals: IndexTotals) -> bool:
         """Whether what is there is enough."""
         return totals.performance >= self.number if self.any_will_do else not self.missing

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from ms5ops.observe.absence import absence
+from ms5ops.observe.absence import OTHER_TABLES, absence
 from ms5ops.ui.links import page_link
 from ms5ops.ui.messages import ICONS, plain
 from ms5ops.ui.readings import Readings
@@ -17,5 +17,5 @@ def show(page: Readings, title: str) -> None:
     if found is None:
         return
     with st.container(border=True, key="absence"):
-        st.markdown(f":orange[{ICONS['warning']}] **{plain(found.text)}** {plain(found.next_step)}")
+        st.markdown(f":orange[{ICONS['warning']}] **{OTHER_TABLES}.** {plain(found.text)} {plain(found.next_step)}")
         page_link("rollout")

@@ -62,7 +62,7 @@ def headline(parts: Parts) -> None:
         st.metric(
             "Serving queries",
             units.count_text(totals.performance),
-            f"at least {wanted.number} asked for" if wanted.number else "none asked for",
+            wanted.text,
             delta_color="off",
             delta_arrow="off",
             border=True,

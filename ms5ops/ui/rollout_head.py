@@ -63,7 +63,11 @@ def verdict(found: Material) -> Verdict:
         count = len(found.plan.operations)
         what = f"{count} operation{'' if count == 1 else 's'}"
         destroying = sum(one.destroys is not None for one in found.plan.operations)
-        tail = f", {destroying} of them delete old data for good" if destroying else ", none of which destroys data"
+        tail = (
+            f", {destroying} of them delete{'s' if destroying == 1 else ''} old data for good"
+            if destroying
+            else ", none of which destroys data"
+        )
         severity, text = "info", f"{what} would bring {found.environment} to the policy set{tail}."
     return Verdict(severity, text)
 

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops.control.plans import KeptPlan
+from ms5ops.observe.absence import OTHER_TABLES
 from ms5ops.policy.document import PolicySet
 from ms5ops.policy.lint import LintFinding, lint
 from ms5ops.rollout.check import Check
@@ -37,7 +38,7 @@ def show(found: Material) -> None:
     """The whole step."""
     _choice(found)
     if found.misfit is not None:
-        empty_panel("The policy set is about other tables", plain(found.misfit.happened), plain(found.misfit.next_step))
+        empty_panel(OTHER_TABLES, plain(found.misfit.happened), plain(found.misfit.next_step))
         return
     if found.plan.is_empty:
         _nothing(found)

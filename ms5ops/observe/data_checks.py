@@ -48,7 +48,10 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.missing",
                 severity="warning",
-                title=OTHER_TABLES if none else f"{len(missing)} of the policy set's {every} tables do not exist",
+                title=OTHER_TABLES
+                if none
+                else f"{len(missing)} of the policy set's {every} tables "
+                f"{'does' if len(missing) == 1 else 'do'} not exist",
                 detail=none.text if none else f"Not found: {', '.join(table.name for table in missing)}.",
                 remedy=none.next_step
                 if none

@@ -144,7 +144,7 @@ def _use(parts: Parts) -> None:
         empty_panel(
             f"{totals.performance} of at least {wanted.number} indexes"
             if wanted.any_will_do
-            else f"{len(wanted.missing)} of {wanted.number} indexes are missing",
+            else f"Missing: {len(wanted.missing)} of {wanted.number} indexes",
             "What dashboards ask most (the latest values of one machine, what is out of bounds) has no index of its "
             f"own yet, so the server reads more rows than it shows.{listed}",
             missing_next_step(parts.page),

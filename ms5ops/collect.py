@@ -14,7 +14,7 @@ from ms5ops.history import History
 from ms5ops.observe.overview import read_all, reading
 from ms5ops.observe.server import connect_server
 from ms5ops.policy.document import PolicySet
-from ms5ops.rollout.postcheck import postchecks
+from ms5ops.rollout.fit import checks_after
 from ms5ops.sandbox import replaying
 from ms5ops.snapshots import CHECK_COLUMNS, job_runs_to_store, snapshot_of, store
 
@@ -57,7 +57,7 @@ def keep(history: History, connected: Connected, policy: Callable[[], PolicySet]
     wanted = reading(policy)
     server = connect_server(connected.database, connected.schema, wanted.value)
     overview = read_all(server)
-    checks = reading(lambda: postchecks(server, wanted.get(), overview=overview))
+    checks = reading(lambda: checks_after(server, wanted.get(), overview))
     made = None if checks.value is None else pd.DataFrame(map(asdict, checks.value), columns=list(CHECK_COLUMNS))
     snapshot = replace(snapshot_of(overview), checks=made)
     source = source_id(connected)
@@ -69,7 +69,7 @@ def keep(history: History, connected: Connected, policy: Callable[[], PolicySet]
         snapshot_id=stored.snapshot_id,
         environment=connected.name,
         taken_at=snapshot.taken_at,
-        tables=len(snapshot.tables),
+        tables=int((snapshot.tables["kind"] != "missing").sum()),
         jobs=len(snapshot.jobs),
         aggregates=len(snapshot.aggregates),
         unread={**overview.errors(), **({} if checks.error is None else {"checks": checks.error})},

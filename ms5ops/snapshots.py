@@ -175,7 +175,7 @@ def stored_snapshot(history: History, source: str, before: datetime) -> Snapshot
         tables=at["storage_snapshots"][list(TABLE_COLUMNS)],
         jobs=at["job_snapshots"][list(JOB_COLUMNS)],
         aggregates=at["aggregate_snapshots"][list(AGGREGATE_COLUMNS)],
-        # Expected tables are kept even where they are missing, and TimescaleDB always has jobs of its own.
+        # The policy set's tables are kept even where they are missing, and TimescaleDB always has jobs of its own.
         unread=frozenset(
             kept for kept, name in (("tables", "storage_snapshots"), ("jobs", "job_snapshots")) if at[name].empty
         ),
@@ -226,7 +226,8 @@ def _version_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
 
 
 def _table_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
-    yield from _coming_and_going("Table", before.tables, after.tables, "table_name")
+    tables = (_there_or_named(before.tables, after.tables), _there_or_named(after.tables, before.tables))
+    yield from _coming_and_going("Table", *tables, "table_name")
     for name, old, new in _pairs(before.tables, after.tables, "table_name"):
         if old["kind"] != new["kind"]:
             yield Change(name, str(old["kind"]), str(new["kind"]), is_worse=new["kind"] == "missing")
@@ -238,6 +239,12 @@ def _table_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:
             yield Change(f"Compressed chunks of {name}", *counts)
         if new["chunks"] < old["chunks"]:
             yield Change(f"Chunks of {name} (some were dropped)", count_text(old["chunks"]), count_text(new["chunks"]))
+
+
+def _there_or_named(side: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Without tables that are missing and that the other side does not have: another policy set has named them, and
+    nothing has come or gone."""
+    return side[(side["kind"] != "missing") | side["table_name"].isin(other["table_name"])]
 
 
 def _job_changes(before: Snapshot, after: Snapshot) -> Iterator[Change]:

@@ -31,9 +31,9 @@ from ms5ops.rollout import dry_run as trying
 from ms5ops.rollout import rollback as undoing
 from ms5ops.rollout.check import Check, worst
 from ms5ops.rollout.ends import Outcome
+from ms5ops.rollout.fit import checks_after
 from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.plan import Plan, check_fresh
-from ms5ops.rollout.postcheck import postchecks
 from ms5ops.rollout.precheck import prechecks
 from ms5ops.rollout.way import Way, find_way
 from ms5ops.units import duration_text, instant_text
@@ -230,9 +230,12 @@ def check_pre(environment: EnvironmentOption = None, policy: PolicyOption = None
 
 @check_app.command("post")
 def check_post(environment: EnvironmentOption = None, policy: PolicyOption = None, as_json: JsonOption = False) -> None:
-    """The technical criteria of Phase 4. Exit code 0: all passed, 1: one failed, 2: one could not be made."""
+    """What must hold after a deployment: what the policy set asks for, and how fast recent data are read.
+
+    Exit code 0: all passed, 1: one failed, 2: one could not be made.
+    """
     connected, wanted = rollout.open_reading(environment, policy)
-    _answer_checks(postchecks(connect_server(connected.database, connected.schema, wanted), wanted), as_json)
+    _answer_checks(checks_after(connect_server(connected.database, connected.schema, wanted), wanted), as_json)
 
 
 def deployments(

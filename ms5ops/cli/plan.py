@@ -23,7 +23,9 @@ from ms5ops.environments import connect
 from ms5ops.errors import SandboxError, ServerUnreachable
 from ms5ops.observe.overview import read_all
 from ms5ops.observe.server import connect_server
+from ms5ops.observe.tables import read_tables
 from ms5ops.policy.lint import LintFinding, Measured, lint
+from ms5ops.rollout.fit import misfit
 from ms5ops.rollout.measure import measure
 from ms5ops.rollout.operation import PHASES, Phase
 from ms5ops.rollout.plan import Plan, make_plan, risk
@@ -55,7 +57,11 @@ def plan(  # noqa: PLR0917 - the command's options
     if as_json and as_sql:
         raise typer.BadParameter("Give --json or --sql, not both.")
     connected, wanted = open_reading(environment, policy)
-    state = read_state(connect_server(connected.database, connected.schema, wanted), wanted, connected.deploy_role)
+    server = connect_server(connected.database, connected.schema, wanted)
+    state = read_state(server, wanted, connected.deploy_role)
+    unfit = misfit(wanted, state, read_tables(server, None), connected.schema)
+    if unfit is not None:
+        raise unfit
     made = make_plan(state, wanted, None if not phase else cast(list[Phase], phase))
     if out is not None:
         made.save(out)

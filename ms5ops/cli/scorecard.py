@@ -1,4 +1,4 @@
-"""``python -m ms5ops scorecard``: every success criterion of Phase 4 beside what was measured."""
+"""``python -m ms5ops scorecard``: every success criterion beside what was measured."""
 
 import json
 
@@ -22,7 +22,7 @@ MARKS = {"met": "[green]met[/]", "not met": "[bold red]not met[/]", "not measure
 
 
 def scorecard(environment: EnvironmentOption = None, as_json: JsonOption = False) -> None:
-    """Show the success criteria of Phase 4: target, measured value, when and by what, trend, met or not.
+    """Show the success criteria: target, measured value, when and by what, trend, met or not.
 
     Exit code 0 whatever was met; nothing is assumed of what was not measured.
     """

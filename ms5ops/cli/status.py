@@ -18,6 +18,7 @@ from ms5ops.cli.terminal import answers
 from ms5ops.config import load_settings
 from ms5ops.control.policy_sets import server_of
 from ms5ops.environments import connect
+from ms5ops.observe.absence import of_this_database
 from ms5ops.observe.diagnoses import diagnoses
 from ms5ops.observe.health import Finding, findings, worst
 from ms5ops.observe.jobs import job_state
@@ -107,7 +108,7 @@ def _show_tables(console: Console, overview: Overview) -> None:
     compression = {one.table: one for one in overview.compression.found(())}
     table = RichTable("Table", "Kind", "Rows (about)", "Size", "Chunks", "Compressed", "Ratio", "Backlog", box=None)
     _cut_nothing(table, names=(0,))
-    for one in overview.tables.found(()):
+    for one in of_this_database(overview.tables.found(())):
         record = compression.get(one.qualified)
         table.add_row(
             escape(short_name(one.qualified, schema)),

@@ -24,9 +24,11 @@ from ms5ops.control.store import ControlError, Store, control_store
 from ms5ops.environments import Connected, connect
 from ms5ops.errors import ConfigError, NotAllowed, RolloutError
 from ms5ops.observe.server import connect_server
+from ms5ops.observe.tables import read_tables
 from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.rollout import beginnings, executor, journal, lease
 from ms5ops.rollout.beginnings import Beginning
+from ms5ops.rollout.fit import misfit
 from ms5ops.rollout.journal import RequestKind
 from ms5ops.rollout.kept_tables import drop_kept, kept_table
 from ms5ops.rollout.limits import Limits
@@ -95,7 +97,7 @@ class Service:
         """Plan anew and keep that, so that it can be tried, approved and applied exactly so.
 
         ``policy_text`` None: the set in force. ``shown`` is the state hash of the plan that somebody looked at:
-        ControlError where the database has changed since.
+        ControlError where the database has changed since, RolloutError where it has none of the set's tables.
         """
         author = self.allow(actor, "dry run", environment)
         connected = connect(self.settings, environment)
@@ -103,7 +105,12 @@ class Service:
         text = chosen.text if policy_text is None else policy_text
         policy = policy_sets.parse(text)
         try:
-            plan = make_plan(self.state(connected, policy), policy, phases or None)  # type: ignore[arg-type]  # 1 to 5
+            server = connect_server(connected.database, connected.schema, policy)
+            state = read_state(server, policy, connected.deploy_role)
+            unfit = misfit(policy, state, read_tables(server, None), connected.schema)
+            if unfit is not None:
+                raise unfit
+            plan = make_plan(state, policy, phases or None)  # type: ignore[arg-type]  # 1 to 5
         finally:
             connected.database.close()
         if shown is not None and shown != plan.state_hash:

@@ -250,9 +250,9 @@ def _rows(count: int, *, per_row: int = ROW_HEIGHT, least: int = 200) -> go.Figu
 
 
 def _criterion(figure: go.Figure, axis: str) -> None:
-    """A line at what Phase 4 asks for."""
+    """A line at what is asked for."""
     line = {"color": NEUTRAL, "dash": "dash"}
-    text = f"Phase 4: {percent_text(SAVED_SHARE_WANTED)}"
+    text = f"asked for: {percent_text(SAVED_SHARE_WANTED)}"
     if axis == "x":
         figure.update_layout(margin_t=30)
         figure.add_vline(SAVED_SHARE_WANTED, line=line, annotation_text=text, annotation_position="top")

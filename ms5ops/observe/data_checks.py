@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from ms5ops.observe.absence import OTHER_TABLES, absence
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_WANTED,
@@ -18,7 +19,7 @@ from ms5ops.units import bytes_text, count_text, interval_text, percent_text, ra
 
 
 def table_findings(tables: Sequence[Table]) -> list[Finding]:
-    """Expected tables that are plain or missing, or whose chunk interval differs from the policy set's."""
+    """Tables of the policy set that are plain or missing, or whose chunk interval differs from the set's."""
     found = []
     every = sum(table.is_expected for table in tables)
     plain = [table for table in tables if table.kind == "plain table"]
@@ -29,10 +30,10 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
             Finding(
                 key="tables.plain",
                 severity="warning",
-                title=f"{len(plain)} of {every} tables are still plain tables",
-                detail="They are kept whole: nothing in them is compressed or expires, and queries slow down as they "
-                "grow.",
-                remedy="Roll out Phase 4: python -m ms5ops plan shows each step.",
+                title=f"{len(plain)} of {every} tables "
+                + ("is still a plain table" if len(plain) == 1 else "are still plain tables"),
+                detail="What is kept whole is neither compressed nor expires, and its queries slow down as it grows.",
+                remedy="Roll the policy set out: python -m ms5ops plan shows each step.",
                 page="rollout",
                 evidence=tuple(
                     f"{table.qualified}: {bytes_text(table.size_bytes)}, {count_text(table.rows)} rows"
@@ -41,15 +42,22 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
                 or (names,),
             )
         )
+    none = absence(tables)
     if missing:
         found.append(
             Finding(
                 key="tables.missing",
                 severity="warning",
-                title=f"{len(missing)} of {every} expected tables do not exist",
-                detail=f"Not found: {', '.join(table.name for table in missing)}.",
-                remedy="Check the environment's database and schema, and whether the MS5.0 migrations have run.",
-                page="storage",
+                title=OTHER_TABLES
+                if none
+                else f"{len(missing)} of the policy set's {every} tables "
+                f"{'does' if len(missing) == 1 else 'do'} not exist",
+                detail=none.text if none else f"Not found: {', '.join(table.name for table in missing)}.",
+                remedy=none.next_step
+                if none
+                else "Check whether the application's migrations have run; a table that is not wanted here is switched "
+                "off in the policy set (enabled = false).",
+                page="rollout",
                 evidence=tuple(table.qualified for table in missing),
             )
         )
@@ -68,7 +76,7 @@ def table_findings(tables: Sequence[Table]) -> list[Finding]:
                 title=f"{counted(len(other), 'table has', 'tables have')} another chunk length than planned",
                 detail="Long chunks compress better, short ones expire more finely: the right length follows the data "
                 "rate.",
-                remedy="Keep it where it was chosen on purpose, else roll out Phase 4 (future chunks only).",
+                remedy="Keep it where it was chosen on purpose, else roll the policy set out (future chunks only).",
                 page="rollout",
                 evidence=tuple(
                     f"{table.qualified}: {interval_text(table.chunk_interval)}, planned "
@@ -111,7 +119,7 @@ def policy_findings(
             severity="warning",
             title=f"{words[kind][0]}: {', '.join(names)}",
             detail=words[kind][1],
-            remedy="Roll out Phase 4: python -m ms5ops plan shows each step.",
+            remedy="Roll the policy set out: python -m ms5ops plan shows each step.",
             page="rollout",
             evidence=tuple(
                 f"no {kind} for {name}" if kind != "aggregates" else f"no continuous aggregate {name}" for name in names
@@ -180,7 +188,7 @@ def _poor_finding(poor: Sequence[TableCompression]) -> list[Finding]:
             severity="warning",
             title=f"Compression saves less than {percent_text(SAVED_SHARE_WANTED)} on "
             + counted(len(poor), "table", "tables"),
-            detail=f"Phase 4 expects more; {names} went from {bytes_text(before)} to {bytes_text(after)}.",
+            detail=f"More is expected; {names} went from {bytes_text(before)} to {bytes_text(after)}.",
             remedy="Most often the chunks hold too few rows: longer chunks compress better.",
             page="compression",
             evidence=tuple(
@@ -258,7 +266,7 @@ def aggregate_findings(aggregates: Sequence[Aggregate]) -> list[Finding]:
                     severity="warning",
                     title=f"{short(one.aggregate)} is never refreshed by itself",
                     detail="It has no refresh policy, so that it falls behind its source.",
-                    remedy="Give it a refresh policy (roll out Phase 4).",
+                    remedy="Give it a refresh policy: write it into the policy set, and roll that out.",
                     page="rollout",
                     evidence=(f"source {one.source}",),
                 )

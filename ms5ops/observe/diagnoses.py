@@ -15,6 +15,8 @@ from ms5ops.observe.indexes import Index, IndexReading, unused
 from ms5ops.observe.jobs import Job, job_state, last_messages
 from ms5ops.observe.overview import Overview
 from ms5ops.observe.settings import Setting, setting, setting_number
+from ms5ops.observe.tables import Table
+from ms5ops.policy.intervals import interval_sql
 from ms5ops.units import bytes_text, interval_text
 
 Topic = Literal["Compression jobs fail", "Aggregates lag", "Indexes cost more than they bring"]
@@ -54,17 +56,17 @@ def diagnoses(overview: Overview, now: datetime | None = None) -> list[Diagnosis
     jobs, runs = overview.jobs.value, overview.job_runs.value
     activity, settings = overview.activity.value, overview.settings.value
     aggregates = overview.aggregates.value
-    reading = overview.indexes.value
+    reading, tables = overview.indexes.value, overview.tables.found(())
     return [
         active_queries(activity, now),
         max_runtime(jobs, runs),
-        disk_space(jobs, runs),
+        disk_space(jobs, runs, tables),
         too_few_workers(jobs, settings, now, overview.server.started_at),
         schedules_overlap(jobs),
         aggregate_lag(aggregates),
-        bloated_indexes(reading.indexes if reading else None),
+        bloated_indexes(reading.indexes if reading else None, tables),
         unused_indexes(reading, now),
-        autovacuum(settings),
+        autovacuum(settings, tables),
     ]
 
 
@@ -120,10 +122,14 @@ def max_runtime(jobs: Sequence[Job] | None, runs: pd.DataFrame | None) -> Diagno
     )
 
 
-def disk_space(jobs: Sequence[Job] | None, runs: pd.DataFrame | None) -> Diagnosis:
+def disk_space(jobs: Sequence[Job] | None, runs: pd.DataFrame | None, tables: Sequence[Table] = ()) -> Diagnosis:
     """The server does not tell its free disk space through SQL; failed runs mention it."""
     evidence: tuple[str, ...] = ("The runs of jobs could not be read.",)
     found = None
+    dropping = [one for one in tables if one.expected and one.expected.drop_after is not None]
+    name, largest = _largest(dropping)
+    kept = largest.expected.drop_after if largest and largest.expected else None
+    age = "<age>" if kept is None else interval_sql(kept)
     if jobs is not None and runs is not None:
         hits = {i: text for i, text in last_messages(runs).items() if _mentions(text, _DISK_WORDS)}
         found = True if hits else None
@@ -139,7 +145,7 @@ def disk_space(jobs: Sequence[Job] | None, runs: pd.DataFrame | None) -> Diagnos
         "Compressing a chunk needs room for its compressed copy. Free space (expire old rows first), then run the job "
         "again.",
         "SELECT pg_size_pretty(pg_database_size(current_database()));\n"
-        "-- SELECT drop_chunks('factory_telemetry.metric_hist', older_than => interval '90 days');",
+        f"-- SELECT drop_chunks({_literal(name)}, older_than => interval '{age}');",
     )
 
 
@@ -167,7 +173,7 @@ def too_few_workers(
         "There are too few background workers",
         found,
         evidence,
-        "At least 8 workers for Phase 4's jobs; the server must be restarted.",
+        "At least 8, and two more than jobs start at once; the server must be restarted.",
         "ALTER SYSTEM SET timescaledb.max_background_workers = 8;\n"
         "ALTER SYSTEM SET max_worker_processes = 19;\n-- then restart the server",
     )
@@ -222,10 +228,10 @@ def aggregate_lag(aggregates: Sequence[Aggregate] | None) -> Diagnosis:
     )
 
 
-def bloated_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
+def bloated_indexes(indexes: Sequence[Index] | None, tables: Sequence[Table] = ()) -> Diagnosis:
     """Indexes much larger than their rows need (an estimate from column widths)."""
     evidence: tuple[str, ...] = ("The indexes could not be read.",)
-    found = None
+    found, bloated = None, []
     if indexes is not None:
         bloated = [one for one in indexes if one.is_bloated]
         found = bool(bloated)
@@ -233,6 +239,7 @@ def bloated_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
             f"{one.name}: {bytes_text(one.size_bytes)}, about {bytes_text(one.expected_bytes)} expected"
             for one in bloated
         )
+    name = quoted(*bloated[0].table.split(".", 1)) if bloated else _largest(tables)[0]
     return Diagnosis(
         "indexes.bloat",
         "Indexes cost more than they bring",
@@ -241,7 +248,7 @@ def bloated_indexes(indexes: Sequence[Index] | None) -> Diagnosis:
         evidence or ("No index looks twice as large as its rows need.",),
         "Rebuild chunk by chunk: REINDEX of an index on a hypertable is refused, CONCURRENTLY on the table too.",
         "SELECT format('REINDEX INDEX CONCURRENTLY %s;', x.indexrelid::regclass)\n"
-        "FROM show_chunks('factory_telemetry.metric_hist', newer_than => interval '7 days') c\n"
+        f"FROM show_chunks({_literal(name)}, newer_than => interval '7 days') c\n"
         "JOIN pg_index x ON x.indrelid = c;\n-- then run each line that this gives, outside a transaction",
     )
 
@@ -268,7 +275,7 @@ def unused_indexes(reading: IndexReading | None, now: datetime) -> Diagnosis:
     )
 
 
-def autovacuum(settings: Sequence[Setting] | None) -> Diagnosis:
+def autovacuum(settings: Sequence[Setting] | None, tables: Sequence[Table] = ()) -> Diagnosis:
     """Without autovacuum dead rows stay in tables and indexes."""
     found_setting = setting(settings or (), "autovacuum")
     value = found_setting.value if found_setting else None
@@ -280,9 +287,22 @@ def autovacuum(settings: Sequence[Setting] | None) -> Diagnosis:
         (f"autovacuum = {value}",) if value else ("The setting could not be read.",),
         "Switch it on; on a busy hypertable let it start earlier (settings of a hypertable reach its chunks).",
         "ALTER SYSTEM SET autovacuum = on;\nSELECT pg_reload_conf();\n"
-        "ALTER TABLE factory_telemetry.metric_hist SET (autovacuum_vacuum_scale_factor = 0.05, "
+        f"ALTER TABLE {_largest(tables)[0]} SET (autovacuum_vacuum_scale_factor = 0.05, "
         "autovacuum_analyze_scale_factor = 0.02);",
     )
+
+
+def _largest(tables: Sequence[Table]) -> tuple[str, Table | None]:
+    """The largest hypertable, and its name as SQL; a place to fill in where there is none."""
+    hypertables = [one for one in tables if one.kind == "hypertable"]
+    if not hypertables:
+        return "<schema.table>", None
+    largest = max(hypertables, key=lambda one: one.size_bytes or 0)
+    return quoted(largest.schema, largest.name), largest
+
+
+def _literal(name: str) -> str:
+    return "'" + name.replace("'", "''") + "'"
 
 
 def _near_max_runtime(job: Job) -> bool:

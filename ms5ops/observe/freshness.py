@@ -8,6 +8,7 @@ from typing import Literal
 
 import pandas as pd
 
+from ms5ops.observe.absence import absence
 from ms5ops.observe.aggregates import Aggregate, retention_conflict
 from ms5ops.observe.chunks import INSTANT, instants
 from ms5ops.observe.finding import short
@@ -201,7 +202,9 @@ def summary(aggregates: Sequence[Aggregate]) -> Summary:
 
 
 def missing_aggregates(aggregates: Sequence[Aggregate], tables: Sequence[Table]) -> tuple[str, ...]:
-    """Those that the policy set plans over the tables and that do not exist."""
+    """Those that the policy set plans over the tables and that do not exist; none where its tables do not, either."""
+    if absence(tables):
+        return ()
     there = {short(one.aggregate) for one in aggregates}
     planned = (name for table in tables if table.expected for name in table.expected.aggregates)
     return tuple(name for name in planned if name not in there)

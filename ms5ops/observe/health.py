@@ -14,7 +14,7 @@ _ORDER = {severity: place for place, severity in enumerate(get_args(Severity))}
 
 # Section, page, what it is about, what is said when there is nothing to say.
 _SECTIONS: tuple[tuple[str, Page, str, str], ...] = (
-    ("tables", "storage", "Tables", "All expected tables are hypertables with the planned chunk length"),
+    ("tables", "storage", "Tables", "The policy set's tables are hypertables with its chunk length"),
     ("policies", "rollout", "Policies", "Compression, retention and summaries are set up as planned"),
     ("jobs", "jobs", "Background jobs", "Background jobs run on schedule and succeed"),
     ("compression", "compression", "Compression", "Compression keeps up and saves what it should"),
@@ -76,9 +76,10 @@ def _missing(overview: Overview, section: str) -> str | None:
     expected = [table for table in overview.tables.found(()) if table.is_expected]
     indexes, locks = overview.indexes.value, overview.locks.value
     there: dict[str, tuple[bool, str]] = {
+        "tables": (bool(expected), "No table of the policy set is switched on."),
         "policies": (
             bool(expected) and all(table.kind == "hypertable" for table in expected),
-            "Not all expected tables are hypertables.",
+            "Not all of the policy set's tables are hypertables.",
         ),
         "jobs": (
             any(job.kind != "system" for job in overview.jobs.found(())),
@@ -93,7 +94,7 @@ def _missing(overview: Overview, section: str) -> str | None:
             "No table has a retention policy.",
         ),
         "aggregates": (bool(overview.aggregates.value), "There is no continuous aggregate."),
-        "indexes": (bool(indexes and indexes.indexes), "None of the telemetry tables has an index."),
+        "indexes": (bool(indexes and indexes.indexes), "No table has an index."),
         "locks": (bool(locks and locks.widest), "There is no table with chunks."),
     }
     is_there, why = there.get(section, (True, ""))

@@ -6,16 +6,16 @@ from datetime import datetime, timedelta
 
 import pandas as pd
 
+from ms5ops.observe.absence import absence
 from ms5ops.observe.finding import counted, short
 from ms5ops.observe.indexes import Index, IndexReading, duplicates, unused
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.server_checks import LOCKS_CRITICAL_BELOW, LOCKS_WARNING_BELOW, USAGE_COUNTED_LONG_ENOUGH
 from ms5ops.observe.tables import Table, short_name
 from ms5ops.observe.verdict import Verdict
+from ms5ops.policy.criteria import least
+from ms5ops.policy.document import PolicySet
 from ms5ops.units import bytes_text, count_text, instant_text, interval_text
-
-INDEXES_WANTED = 15
-"""Phase 4's validation criterion: at least 15 performance indexes over the five tables."""
 
 COLUMNS = ["table", "name", "purpose", "method", "key", "size_bytes", "scans", "usage", "tuples_read", "chunks",
            "state", "expected_bytes", "bloat_ratio", "definition"]  # fmt: skip
@@ -44,7 +44,7 @@ class Counting:
 
 @dataclass(frozen=True)
 class IndexTotals:
-    """All indexes together. ``performance`` are those that count towards Phase 4's criterion."""
+    """All indexes together. ``performance`` are those that serve queries (``performance_indexes``)."""
 
     indexes: int
     size_bytes: int
@@ -52,6 +52,40 @@ class IndexTotals:
     unused_bytes: int
     broken: int
     performance: int
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How many indexes the policy set asks for, and which of its own are not there.
+
+    ``any_will_do``: of MS5.0's tables Phase 4 asks for a number, whichever they are; of others the set's own.
+    """
+
+    number: int
+    missing: tuple[str, ...]
+    any_will_do: bool
+
+    @property
+    def text(self) -> str:
+        """What is asked for, in a few words."""
+        if not self.number:
+            return "none asked for"
+        if self.any_will_do:
+            return f"at least {self.number} asked for"
+        return f"{self.number - len(self.missing)} of the policy set's {self.number}"
+
+    def is_met(self, totals: IndexTotals) -> bool:
+        """Whether what is there is enough."""
+        return totals.performance >= self.number if self.any_will_do else not self.missing
+
+
+def wanted_indexes(policy: PolicySet, indexes: Sequence[Index], tables: Sequence[Table]) -> Wanted:
+    """What the policy set asks for; nothing where none of its tables is there."""
+    if absence(tables):
+        return Wanted(0, (), any_will_do=True)
+    there = {(one.schema, one.name) for one in indexes}
+    missing = (one.name for one in policy.active_indexes if (policy.schema_name, one.name) not in there)
+    return Wanted(least(policy)["indexes"], tuple(missing), any_will_do=policy.is_phase4)
 
 
 def counting(reading: IndexReading, now: datetime) -> Counting:
@@ -79,22 +113,27 @@ def index_totals(reading: IndexReading, tables: Sequence[Table]) -> IndexTotals:
 
 
 def performance_indexes(indexes: Sequence[Index], tables: Sequence[Table]) -> list[Index]:
-    """Complete indexes of Phase 4's five tables that serve queries alone: no key, no constraint, no exact duplicate."""
-    expected = {table.qualified for table in tables if table.is_expected}
+    """Complete indexes of the policy set's tables that serve queries alone: no key, no constraint, no exact duplicate.
+
+    Where none of those tables is there, of every hypertable.
+    """
+    judged = {table.qualified for table in tables if table.is_expected}
+    if absence(tables):
+        judged = {table.qualified for table in tables if table.kind == "hypertable"}
     spare = {(one.schema, one.name) for group in duplicates(indexes) for one in group[1:]}
     return [
         one
         for one in indexes
-        if one.table in expected and one.may_be_dropped and not one.is_broken and (one.schema, one.name) not in spare
+        if one.table in judged and one.may_be_dropped and not one.is_broken and (one.schema, one.name) not in spare
     ]
 
 
 def verdict(  # noqa: PLR0911  # one per case
-    reading: IndexReading, tables: Sequence[Table], budget: LockBudget | None, now: datetime
+    reading: IndexReading, tables: Sequence[Table], budget: LockBudget | None, now: datetime, wanted: Wanted
 ) -> Verdict:
     """Whether indexes are complete, enough and in use, and whether their locks fit."""
     if not reading.indexes:
-        return Verdict("info", "There are no indexes to judge: none of the tables that Phase 4 speaks of is here.")
+        return Verdict("info", "There are no indexes to judge: no table has one.")
     totals = index_totals(reading, tables)
     if totals.broken:
         return Verdict(
@@ -116,17 +155,17 @@ def verdict(  # noqa: PLR0911  # one per case
             f"Indexes are complete, but only {fit} {'query' if fit == 1 else 'queries'} over the whole history of "
             f"{name} can run at once before the lock table is full.",
         )
-    enough = totals.performance >= INDEXES_WANTED
-    served = (
-        f"All indexes are complete, and {totals.performance} of them serve queries on the five tables; Phase 4 asks "
-        f"for at least {INDEXES_WANTED}."
-    )
-    if not enough:
+    serve = "serves" if totals.performance == 1 else "serve"
+    if not wanted.is_met(totals):
         lacking = (
-            f"{_indexes(totals.performance)} {'serves' if totals.performance == 1 else 'serve'} queries on the five "
-            f"tables; Phase 4 asks for at least {INDEXES_WANTED}. Dashboards read more than they need until then."
+            f"{_indexes(totals.performance)} {serve} queries; at least {wanted.number} are asked for."
+            if wanted.any_will_do
+            else f"{_indexes(len(wanted.missing))} of the policy set "
+            f"{'is' if len(wanted.missing) == 1 else 'are'} missing: {', '.join(wanted.missing)}."
         )
-        return Verdict("warning", lacking)
+        return Verdict("warning", f"{lacking} Dashboards read more than they need until then.")
+    asked_for = f"; at least {wanted.number} are asked for" if wanted.any_will_do and wanted.number else ""
+    served = f"All indexes are complete, and {totals.performance} of them {serve} queries{asked_for}."
     if totals.unused and counting(reading, now).long_enough:
         return Verdict(
             "warning",

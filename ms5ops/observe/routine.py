@@ -15,7 +15,7 @@ from ms5ops.units import bytes_text, percent_text
 
 Rhythm = Literal["daily", "weekly", "monthly"]
 Status = Literal["done", "attention", "unknown", "by hand"]
-NO_TABLES = "There are no telemetry tables."
+NO_TABLES = "There are no tables."
 
 
 @dataclass(frozen=True)
@@ -90,9 +90,12 @@ def weekly_compression(overview: Overview) -> RoutineItem:
     ]  # fmt: skip
     before, after = sum(one.before_bytes for one in active), sum(one.after_bytes for one in active)
     if not before:
+        asked_for = _is_asked_for(overview, "compress_after")
         return RoutineItem(
-            "weekly.compression", "weekly", title, "attention", "Nothing is compressed yet.", "compression"
-        )
+            "weekly.compression", "weekly", title, "attention" if asked_for else "done",
+            f"Nothing is compressed{' yet' if asked_for else ', and the policy set asks for no compression'}.",
+            "compression",
+        )  # fmt: skip
     saved = f"Saves {percent_text(1 - after / before)} ({bytes_text(before - after)})."
     detail = f"{saved} Look at: {', '.join(short(one.table) for one in poor)}." if poor else saved
     return RoutineItem("weekly.compression", "weekly", title, "attention" if poor else "done", detail, "compression")
@@ -105,7 +108,7 @@ def weekly_indexes(overview: Overview) -> RoutineItem:
         return _unknown("weekly.indexes", "weekly", title, "indexes")
     indexes = overview.indexes.value.indexes
     if not indexes:
-        return _nothing("weekly.indexes", "weekly", title, "None of the telemetry tables has an index.", "indexes")
+        return _nothing("weekly.indexes", "weekly", title, "No table has an index.", "indexes")
     idle, broken = unused(indexes), [one for one in indexes if one.is_broken]
     detail = (
         f"{len(idle)} of {len(indexes)} unused ({bytes_text(sum(one.size_bytes for one in idle))}), {len(broken)} "
@@ -128,7 +131,11 @@ def weekly_retention(overview: Overview) -> RoutineItem:
         return _nothing("weekly.retention", "weekly", title, NO_TABLES, "jobs")
     policies = [one for one in overview.retention.value if one.job_id is not None]
     if not policies:
-        return RoutineItem("weekly.retention", "weekly", title, "attention", "No table has a retention policy.", "jobs")
+        asked_for = _is_asked_for(overview, "drop_after")
+        return RoutineItem(
+            "weekly.retention", "weekly", title, "attention" if asked_for else "done",
+            f"No table has a retention policy{'' if asked_for else ', and the policy set asks for none'}.", "jobs",
+        )  # fmt: skip
     late = [one for one in policies if one.late_chunks]
     overdue = [f"{one.table} ({counted(one.late_chunks, 'chunk', 'chunks')})" for one in late]
     detail = (
@@ -182,6 +189,12 @@ def monthly_policies(overview: Overview, found: Sequence[Finding]) -> RoutineIte
     return RoutineItem(
         "monthly.policies", "monthly", "Adjust compression, retention, refresh", status, detail, "rollout"
     )
+
+
+def _is_asked_for(overview: Overview, age: Literal["compress_after", "drop_after"]) -> bool:
+    """Whether the policy set wants such a policy on any table, or that cannot be told."""
+    tables = overview.tables.value
+    return tables is None or any(one.expected and getattr(one.expected, age) is not None for one in tables)
 
 
 def _has_tables(overview: Overview) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from ms5ops.observe.absence import of_this_database
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_WANTED,
     SAVED_SHARE_WANTED,
@@ -60,12 +61,14 @@ def savings(compression: Sequence[TableCompression]) -> Savings:
 
 
 def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) -> Verdict:  # one per case
-    """Whether compression is there, saves what Phase 4 asks for, and keeps up."""
+    """Whether compression is there, saves what it should, and keeps up."""
     whole = savings(compression)
     plain = [table for table in tables if table.kind == "plain table"]
     held = sum(table.size_bytes or 0 for table in plain)
     if not whole.tables and not plain:
-        return Verdict("info", "There is nothing to compress: none of the tables that Phase 4 speaks of is here.")
+        return Verdict(
+            "info", "There is nothing to compress: the database has no hypertable, and none of the policy set's tables."
+        )
     if not whole.tables:
         return Verdict(
             "warning",
@@ -91,7 +94,7 @@ def verdict(tables: Sequence[Table], compression: Sequence[TableCompression]) ->
     if share < SAVED_SHARE_WANTED:
         return Verdict(
             "warning",
-            f"Compressed history {takes_text(share)}; Phase 4 asks for over {criterion} saved.{_reason(compression)}"
+            f"Compressed history {takes_text(share)}; over {criterion} saved is asked for.{_reason(compression)}"
             f"{behind}",
         )
     below = whole.below_criterion
@@ -130,14 +133,14 @@ def chunks_text(count: int) -> str:
 
 
 def table_savings(tables: Sequence[Table], compression: Sequence[TableCompression], schema: str) -> pd.DataFrame:
-    """A row per expected table and per other table with compression: what it saves, and the verdict.
+    """A row per table of the policy set and per other table with compression: what it saves, and the verdict.
 
     Columns: table str, kind str, chunks, compressed_chunks Int64, before_bytes, after_bytes Int64, ratio,
     saved_share float64 (missing where nothing is compressed), size_bytes Int64 (the whole table now), verdict str.
     """
     by_table = {one.table: one for one in compression}
     rows = []
-    for table in tables:
+    for table in of_this_database(tables):
         one = by_table.get(table.qualified)
         if not table.is_expected and not (one and one.enabled):
             continue

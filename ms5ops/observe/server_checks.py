@@ -269,7 +269,7 @@ def lock_findings(budget: LockBudget) -> list[Finding]:
 
 
 def setting_findings(settings: Sequence[Setting]) -> list[Finding]:
-    """Settings that differ from what Phase 4 asks for, and changes that wait for a restart."""
+    """Settings that differ from what is wanted, and changes that wait for a restart."""
     found = [
         Finding(
             key=f"settings.{one.name}",

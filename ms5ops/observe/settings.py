@@ -1,4 +1,4 @@
-"""Server settings beside the values that Phase 4 asks for, with units resolved and the way to change each."""
+"""Server settings beside the values that are wanted, with units resolved and the way to change each."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 864
 class Setting:
     """One setting. ``number`` is in bytes or seconds where ``unit`` says so, None for text.
 
-    ``desired`` says in words what Phase 4 asks for (None: nothing), ``satisfied`` whether it is so (None: not
+    ``desired`` says in words what is wanted (None: nothing), ``satisfied`` whether it is so (None: not
     judged, or the role may not see the value). ``reach`` is what a change needs, ``remedy_sql`` the lines to copy.
     """
 

@@ -29,18 +29,18 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, po
     expiring = any(one.lifecycle.retain_days is not None for one in growths)
     month = ahead.next_month_bytes
     if month is None:
-        text = f"Telemetry takes {size}; too few days are known to say how fast it grows."
+        text = f"The data take {size}; too few days are known to say how fast it grows."
     elif month < 0:
-        text = f"Telemetry takes {size} and is expected to shrink by about {bytes_text(-month)} in the next month."
+        text = f"The data take {size} and are expected to shrink by about {bytes_text(-month)} in the next month."
     else:
-        text = f"Telemetry takes {size} and is expected to grow by about {bytes_text(month)} in the next month."
+        text = f"The data take {size} and are expected to grow by about {bytes_text(month)} in the next month."
     if not policies_known:
         return f"{text} What the policies will do about that is not known, so that no policy is counted in."
     if not compressing and not expiring:
         return f"{text} Nothing is compressed and nothing expires{': it grows without end' if month else ''}."
     if found.compressed_chunks and found.saved_share is not None and found.saved_share >= 0.005:
         text += (
-            f" Without compression it would take {bytes_text(found.uncompressed_bytes)}"
+            f" Without compression they would take {bytes_text(found.uncompressed_bytes)}"
             f" ({percent_text(found.saved_share)} saved)."
         )
     elif found.compressed_chunks:
@@ -97,8 +97,8 @@ def basis(growths: Sequence[TableGrowth], ahead: Outlook) -> str:
     policies = " before compression, and the policies in force run on schedule" if bound else "; no policy is in force"
     text = (
         f"Each coming day is expected to bring what the last {days} complete days brought on average,"
-        f" {bytes_text(per_day)}{policies}. The interval holds the scatter from day to day; it knows nothing of new"
-        " lines, more sensors or changed policies."
+        f" {bytes_text(per_day)}{policies}. The interval holds the scatter from day to day; it knows nothing of more"
+        " devices or changed policies."
     )
     if days < WINDOW_DAYS:
         text += f" With {WINDOW_DAYS} days it would be firmer."

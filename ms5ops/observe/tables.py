@@ -1,4 +1,4 @@
-"""Tables: hypertables, aggregates and the five tables of Phase 4, whatever state they are in, with their sizes."""
+"""Tables: hypertables, aggregates and the policy set's tables, whatever state they are in, with their sizes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -119,7 +119,7 @@ class PlainGrowth:
 
 
 def read_tables(server: Server, chunks: pd.DataFrame | None) -> tuple[Table, ...]:
-    """Every hypertable and aggregate, and the expected tables that are plain or missing.
+    """Every hypertable and aggregate, and the policy set's tables that are plain or missing.
 
     ``chunks`` is the frame of all chunks (``chunks.read_chunks``); without it sizes and rows stay None.
     """

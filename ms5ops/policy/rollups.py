@@ -23,7 +23,7 @@ _KINDS = {
     **dict.fromkeys(_SPREADS, "standard deviation or other spread"),
     **dict.fromkeys(_PERCENTILES, "percentile"),
 }
-_SOURCE = "Phase 4 facts, point 12: carry what combines exactly (sum, count, sum of squares, min, max, last)"
+_SOURCE = "carry from level to level what combines exactly (sum, count, sum of squares, min, max, last)"
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 

@@ -90,8 +90,11 @@ def worker_processes(policy: PolicySet, measured: Measured) -> Iterator[LintFind
 def refresh_lag(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
     """What the schedule of the one-minute level can promise: end_offset + bucket + schedule_interval, at worst.
 
-    Source: Phase 4's matrix (at most one minute). With real-time aggregation the reader sees no lag at all.
+    Source: Phase 4's matrix (at most one minute), which speaks of MS5.0's tables alone. With real-time aggregation the
+    reader sees no lag at all.
     """
+    if not policy.is_phase4:
+        return
     for aggregate in policy.active_aggregates:
         if aggregate.bucket > _MINUTE:
             continue
@@ -121,7 +124,7 @@ def retention_off_peak(policy: PolicySet, measured: Measured) -> Iterator[LintFi
     Source: Phase 4's matrix (daily, off-peak; window 22:00-06:00); TS#7489: drops lock referenced tables.
     """
     window = measured.maintenance_window or WINDOW
-    source = "Phase 4: retention daily, off-peak; TS#7489: drop_chunks locks tables that foreign keys point to"
+    source = "retention daily, off-peak; TS#7489: drop_chunks locks tables that foreign keys point to"
     for table in policy.active_tables:
         if table.drop_after is None:
             continue
@@ -153,7 +156,10 @@ def moving_window(policy: PolicySet, measured: Measured) -> Iterator[LintFinding
 
     Source: sql/phase4 (trim_realtime_index: config.keep_for); Phase 4 facts, point 1.
     """
-    rule, source = "moving-window", "Phase 4 facts, point 1: a literal cut-off that a scheduled job moves"
+    rule, source = (
+        "moving-window",
+        "now() cannot stand in an index predicate: a literal cut-off that a scheduled job moves",
+    )
     for index in policy.active_indexes:
         if index.window is None or index.trim_job is None:
             continue

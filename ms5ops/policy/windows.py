@@ -8,7 +8,7 @@ from ms5ops.policy.intervals import interval_sql
 from ms5ops.policy.measured import LintFinding, Measured
 
 _ERASES = (
-    "Phase 4 facts, point 7: a refresh over dropped chunks deleted what was aggregated from them "
+    "tried on 2.28.3 and 2.11.2: a refresh over dropped chunks deleted what was aggregated from them "
     "(2,340 rows became 1,155)"
 )
 
@@ -76,7 +76,7 @@ def two_buckets(policy: PolicySet, measured: Measured) -> Iterator[LintFinding]:
         )
         yield LintFinding(
             "two-buckets", "error", aggregate.name, reason,
-            "TimescaleDB: policy refresh window too small (Phase 4 facts, point 8)",
+            "TimescaleDB: policy refresh window too small",
             f"aggregates.{aggregate.name}.start_offset",
         )  # fmt: skip
 

@@ -80,8 +80,8 @@ def monthly_html(facts: MonthFacts) -> str:
 
 
 def title(facts: MonthFacts) -> str:
-    """What the report is called: ``Phase 4 in October 2026: plant``."""
-    return f"Phase 4 in {facts.month.title}: {facts.environment}"
+    """What the report is called: ``TimescaleDB in October 2026: plant``."""
+    return f"TimescaleDB in {facts.month.title}: {facts.environment}"
 
 
 def file_name(environment: str, month: str, ending: str = "html") -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 from ms5ops.config import MaintenanceWindow
 from ms5ops.environments import Connected
 from ms5ops.errors import Ms5opsError
+from ms5ops.observe.absence import absence
 from ms5ops.observe.activity import lock_waits, long_transactions, read_activity
 from ms5ops.observe.indexes import read_indexes
 from ms5ops.observe.jobs import read_jobs
@@ -154,7 +155,8 @@ def _privileges(server: Server, names: Sequence[str], deploy_role: str | None) -
 
 
 def _hypertables(server: Server, names: Sequence[str]) -> Check:
-    kinds = {table.name: table.kind for table in read_tables(server, None) if table.schema == server.schema}
+    tables = read_tables(server, None)
+    kinds = {table.name: table.kind for table in tables if table.schema == server.schema}
     found = {name: kinds.get(name, "missing") for name in names}
     missing = [name for name in names if found[name] == "missing"]
     hypertables = sum(kind == "hypertable" for kind in found.values())
@@ -163,7 +165,10 @@ def _hypertables(server: Server, names: Sequence[str]) -> Check:
         f"{hypertables} hypertables, {len(found) - hypertables - len(missing)} plain, {len(missing)} missing",
         not missing,
         *(f"{name}: {kind}" for name, kind in found.items()),
-        advice=f"Create {', '.join(missing)} with MS5.0's own migrations.",
+        advice=none.next_step
+        if (none := absence(tables))
+        else f"Create {', '.join(missing)} with the application's own migrations, or switch "
+        f"{'it' if len(missing) == 1 else 'them'} off in the policy set (enabled = false).",
     )
 
 
@@ -203,7 +208,7 @@ def _bloat(server: Server) -> Check:
         not broken and not bloated,
         *(f"{one.name}: broken" for one in broken),
         *(f"{one.name}: {bytes_text(one.size_bytes)}, expected {bytes_text(one.expected_bytes)}" for one in bloated),
-        advice="The plan builds broken indexes of Phase 4 anew; REINDEX bloated ones chunk by chunk.",
+        advice="The plan builds broken indexes of the policy set anew; REINDEX bloated ones chunk by chunk.",
     )
 
 

@@ -52,7 +52,7 @@ class Report:
     @property
     def title(self) -> str:
         """Its heading."""
-        return f"Phase 4 on {self.deployment.environment}: {self.deployment.name}, {self.deployment.status}"
+        return f"Policy rollout on {self.deployment.environment}: {self.deployment.name}, {self.deployment.status}"
 
     def sections(self) -> tuple[Section, ...]:
         """The parts in order."""

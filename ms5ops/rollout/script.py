@@ -50,7 +50,7 @@ def _with_empty_phases(
 
 
 def _head(plan: Plan) -> Iterator[str]:
-    yield f"-- Phase 4 of {plan.database}: {len(plan.operations)} operations"
+    yield f"-- Policy rollout of {plan.database}: {len(plan.operations)} operations"
     yield f"-- Planned {plan.made_at} by ms5ops {plan.tool_version} for {plan.server}"
     yield f"-- State {plan.state_hash}"
     yield f"-- Policy {plan.policy_hash}"

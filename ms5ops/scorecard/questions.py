@@ -14,7 +14,7 @@ STEPS = Question(
     "Steps of the newest deployment that failed at least once, also where another try succeeded. From the journal in "
     "the database (schema ms5ops), which every deployment writes as it goes. Deployments that were taken back or given "
     "up are not judged.",
-    Measure("Plan and apply Phase 4", "rollout", "python -m ms5ops apply"),
+    Measure("Plan and apply the policy set", "rollout", "python -m ms5ops apply"),
 )
 CHECKS = Question(
     "checks",
@@ -67,7 +67,7 @@ GROWTH_DOWN = Question(
     "Storage grows more slowly",
     "growth down by over 70 %",
     "share",
-    "One minus the growth of the telemetry tables and aggregates after the first deployment over that before it, both "
+    "One minus the growth of the tables and aggregates after the first deployment over that before it, both "
     "in bytes a month on disk between the first and the last snapshot of that time (a week apart at least). After it, "
     "counting begins when compression has caught up: old data that is being compressed is no growth.",
     Measure("Keep snapshots", "storage", "python -m ms5ops collect"),
@@ -116,7 +116,7 @@ COST = Question(
     "Storage costs less",
     "less than uncompressed",
     "a month",
-    "What compression saves a month: uncompressed less stored bytes of the telemetry tables and aggregates, times the "
+    "What compression saves a month: uncompressed less stored bytes of the tables and aggregates, times the "
     "price of a GB (1,000,000,000 bytes) a month from the settings. Saved so far: the same, added up over the "
     "snapshots. What retention dropped is not counted.",
     Measure("See storage", "storage", "python -m ms5ops collect"),

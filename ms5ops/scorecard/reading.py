@@ -23,7 +23,7 @@ from ms5ops.history import History
 from ms5ops.observe.overview import Overview, reading
 from ms5ops.observe.totals import totals
 from ms5ops.rollout import journal
-from ms5ops.rollout.postcheck import postchecks
+from ms5ops.rollout.fit import checks_after
 from ms5ops.scorecard.as_of import live_as_of, spans_as_of
 from ms5ops.scorecard.before_after import count_slower
 from ms5ops.scorecard.card import scorecard
@@ -107,7 +107,7 @@ def _live(connected: Connected, overview: Overview, *, is_past: bool) -> Live:
         at=overview.now,
         deployments=reading(lambda: _steps(connected.database)),
         # They say how the server stands now, and cost it queries: of the past they say nothing.
-        checks=None if is_past else reading(lambda: postchecks(overview.server, policy.get(), overview=overview)),
+        checks=None if is_past else reading(lambda: checks_after(overview.server, policy.get(), overview)),
         totals=totals(overview),
         alert_tests=reading(delivered_tests),
     )

@@ -134,18 +134,16 @@ class Scorecard:
         """The whole in a sentence."""
         missed = [one.question.title for one in self.criteria if one.answer.status == "not met"]
         met, unmeasured, every = self.count("met"), self.count("not measured yet"), len(self.criteria)
+        so_far = f"{met} of {every} success criteria {'is' if met == 1 else 'are'} met"
         if missed:
             named = "; ".join(missed[:3]) + (f"; and {len(missed) - 3} more" if len(missed) > 3 else "")
-            return Verdict("warning", f"Phase 4 meets {met} of its {every} success criteria. Not met: {named}.")
+            return Verdict("warning", f"{so_far}. Not met: {named}.")
         if met == every:
-            return Verdict("ok", f"Phase 4 meets all {every} of its success criteria.")
+            return Verdict("ok", f"All {every} success criteria are met.")
         if not met:
             return Verdict("info", f"Nothing is measured yet: none of the {every} success criteria can be judged.")
-        return Verdict(
-            "info",
-            f"Phase 4 meets {met} of its {every} success criteria, and misses none; {unmeasured} "
-            f"{'is' if unmeasured == 1 else 'are'} not measured yet.",
-        )
+        left = f"{unmeasured} {'is' if unmeasured == 1 else 'are'} not measured yet"
+        return Verdict("info", f"{so_far}, and none is missed; {left}.")
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""

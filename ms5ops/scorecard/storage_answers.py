@@ -48,7 +48,7 @@ def growth_down(found: Material) -> Answer:
         down > GROWTH_WANTED,
         down,
         f"{bytes_text(was)} → {bytes_text(is_now)} a month ({'it shrinks' if is_now < 0 else change})",
-        f"Telemetry grew by {bytes_text(was)} a month before the first deployment and "
+        f"Storage grew by {bytes_text(was)} a month before the first deployment and "
         + (f"shrinks by {bytes_text(-is_now)}" if is_now < 0 else f"grows by {bytes_text(is_now)}")
         + " a month since.",
         measured_at=newest,
@@ -125,7 +125,7 @@ def cost(found: Material) -> Answer:
         latest = pd.DataFrame([now]).astype({"size_bytes": "float64", "uncompressed_bytes": "float64"})
         sizes = pd.concat([sizes, latest]).sort_values("taken_at", ignore_index=True) if len(sizes) else latest
     if sizes.empty or not sizes["uncompressed_bytes"].iloc[-1]:
-        return unmeasured(f"No telemetry is stored, or its size was never read. {NO_SNAPSHOTS}")
+        return unmeasured(f"No data is stored, or its size was never read. {NO_SNAPSHOTS}")
     if found.costs is None:
         saved = sizes["uncompressed_bytes"].iloc[-1] - sizes["size_bytes"].iloc[-1]
         return unmeasured(f"No price is set. {HOW_TO_PRICE}", details=(f"Compression saves {bytes_text(saved)} now.",))

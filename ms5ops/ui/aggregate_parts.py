@@ -99,9 +99,7 @@ def key_figures(page: Readings, aggregates: Sequence[Aggregate]) -> None:
             border=True,
             help="Continuous aggregates: tables that TimescaleDB keeps filled with sums, means and extremes per "
             "bucket, so that charts over weeks need not read raw rows. "
-            + (
-                f"Missing of Phase 4's plan: {plain(', '.join(missing))}." if missing else "All of Phase 4's are there."
-            ),
+            + (f"Planned by the policy set and not there: {plain(', '.join(missing))}." if missing else ""),
         )
         st.metric(
             "On time",
@@ -190,10 +188,11 @@ def details(page: Readings, aggregates: Sequence[Aggregate]) -> None:
 def nothing_yet(page: Readings) -> None:
     """No aggregates at all: what that costs and how to get them."""
     planned = missing_aggregates((), page.overview.tables.found(()))
+    names = plain(", ".join(planned))
     empty_panel(
         "There are no summaries yet",
         "Without continuous aggregates every dashboard reads raw rows: a chart over a month adds up millions of them "
-        f"each time it is opened. Phase 4 plans {len(planned)}: {plain(', '.join(planned))}.",
+        f"each time it is opened. The policy set plans {f'{len(planned)}: {names}' if planned else 'none'}.",
         shell.missing_next_step(page),
     )
 
@@ -266,7 +265,7 @@ def _settings(page: Readings, aggregates: Sequence[Aggregate]) -> None:
     show_table(settings_frame(aggregates, page.overview.tables.found(())), SETTING_COLUMNS, key="aggregate_settings")
     missing = missing_aggregates(aggregates, page.overview.tables.found(()))
     if missing:
-        st.markdown(f"Planned by Phase 4 and not there: {plain(', '.join(missing))}.")
+        st.markdown(f"Planned by the policy set and not there: {plain(', '.join(missing))}.")
 
 
 def _history(page: Readings, aggregates: Sequence[Aggregate]) -> None:

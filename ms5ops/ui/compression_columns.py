@@ -10,7 +10,7 @@ TABLE = Column("table", "Table")
 
 SAVINGS = [
     TABLE,
-    Column("verdict", "Against Phase 4"),
+    Column("verdict", "Verdict"),
     SAVED,
     RATIO,
     BEFORE,

@@ -10,6 +10,7 @@ import streamlit as st
 from ms5ops import units
 from ms5ops.figures import compression as figures
 from ms5ops.observe import compression_backlog, compression_settings, savings
+from ms5ops.observe.absence import absence
 from ms5ops.observe.chunks import of_table
 from ms5ops.observe.compression import (
     ROWS_PER_SEGMENT_POOR,
@@ -91,13 +92,13 @@ def headline(parts: Parts) -> None:
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help=f"One minus size after over size before, over all compressed chunks. Phase 4 asks for over "
-            f"{units.percent_text(SAVED_SHARE_WANTED)}. {ORIGIN}",
+            help=f"One minus size after over size before, over all compressed chunks. Over "
+            f"{units.percent_text(SAVED_SHARE_WANTED)} is asked for. {ORIGIN}",
         )
         st.metric(
             "Ratio",
             units.ratio_text(whole.ratio),
-            "4x to 10x expected",
+            "4x to 10x is usual",
             delta_color="off",
             delta_arrow="off",
             border=True,
@@ -146,7 +147,7 @@ def missing(parts: Parts) -> bool:
         empty_panel(
             "Compression is switched off",
             "Every chunk stays at full size for ever, so storage grows as fast as data arrive. How much would be saved "
-            "cannot be told before chunks have been compressed; Phase 4 expects 75 to 90 %.",
+            "cannot be told before chunks have been compressed; 75 to 90 % is usual for telemetry.",
             missing_next_step(parts.page),
         )
         _settings_table(parts, "What the policy set would set")
@@ -154,7 +155,7 @@ def missing(parts: Parts) -> bool:
         empty_panel(
             "Plain tables cannot be compressed",
             "Compression works on the chunks of hypertables, and these are plain tables: all rows stay at full size. "
-            "How much would be saved cannot be told before; Phase 4 expects 75 to 90 %.",
+            "How much would be saved cannot be told before; 75 to 90 % is usual for telemetry.",
             missing_next_step(parts.page),
         )
         st.subheader("The tables as they are", anchor=False)
@@ -168,10 +169,11 @@ def missing(parts: Parts) -> bool:
             key="uncompressed_tables",
         )
     else:
+        none = absence(parts.tables)
         empty_panel(
             "No tables",
-            f"None of MS5.0's telemetry tables is in the schema {plain(parts.schema)} of this database.",
-            "Check the environment's database and schema, and whether the MS5.0 migrations have run.",
+            plain(none.text) if none else "No table of the policy set is switched on, and there is no hypertable.",
+            missing_next_step(parts.page),
         )
     return True
 
@@ -192,7 +194,7 @@ def _by_table(parts: Parts) -> None:
         with st.grid(columns=2, min_column_width=400, key="savings_charts"):
             chart_panel(
                 "Saved share by table",
-                f"Of compressed chunks only, against Phase 4's {units.percent_text(SAVED_SHARE_WANTED)}.",
+                f"Of compressed chunks only, against the {units.percent_text(SAVED_SHARE_WANTED)} asked for.",
                 figures.saved_shares(frame),
                 frame,
                 SAVINGS,
@@ -237,7 +239,7 @@ def _over_time(parts: Parts) -> None:
     name = plain(table.name)
     chart_panel(
         f"Saved share of {name} over time",
-        f"{each}, by the time its rows cover; against Phase 4's {units.percent_text(SAVED_SHARE_WANTED)}.",
+        f"{each}, by the time its rows cover; against the {units.percent_text(SAVED_SHARE_WANTED)} asked for.",
         figures.shares_over_time(ratios),
         ratios,
         RATIOS,

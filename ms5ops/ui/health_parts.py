@@ -94,7 +94,7 @@ def troubleshooting(page: Readings) -> None:
 
 
 def settings(page: Readings) -> None:
-    """Settings that matter to TimescaleDB, beside what Phase 4 asks for, with the lines to change them."""
+    """Settings that matter to TimescaleDB, beside what is wanted, with the lines to change them."""
     found = section(page.overview.settings, "the settings")
     if found is None:
         return

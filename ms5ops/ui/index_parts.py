@@ -9,6 +9,7 @@ from ms5ops import units
 from ms5ops.figures import indexes as figures
 from ms5ops.observe import index_remedies
 from ms5ops.observe import index_review as review
+from ms5ops.observe.absence import absence
 from ms5ops.observe.indexes import BLOAT_RATIO, IndexReading, duplicates, unused
 from ms5ops.observe.locks import LockBudget
 from ms5ops.observe.server_checks import LOCKS_WARNING_BELOW
@@ -51,7 +52,8 @@ def read(page: Readings) -> Parts | None:
 
 def headline(parts: Parts) -> None:
     """The verdict and the key figures."""
-    show_verdict(review.verdict(parts.reading, parts.tables, parts.locks, parts.page.read_at))
+    wanted = _wanted(parts)
+    show_verdict(review.verdict(parts.reading, parts.tables, parts.locks, parts.page.read_at, wanted))
     if not parts.reading.indexes:
         return
     totals = review.index_totals(parts.reading, parts.tables)
@@ -60,12 +62,12 @@ def headline(parts: Parts) -> None:
         st.metric(
             "Serving queries",
             units.count_text(totals.performance),
-            f"at least {review.INDEXES_WANTED} asked for",
+            wanted.text,
             delta_color="off",
             delta_arrow="off",
             border=True,
-            help="Indexes of Phase 4's five tables that are complete and there for queries alone: primary keys, other "
-            "constraints and exact duplicates are not counted; an index that came with MS5.0 or with TimescaleDB is. "
+            help="Indexes of the policy set's tables that are complete and there for queries alone: primary keys, "
+            "other constraints and exact duplicates are not counted; an index that the set does not name is. "
             "That they exist says nothing about their use: see the tab Use.",
         )
         st.metric(
@@ -107,14 +109,19 @@ def headline(parts: Parts) -> None:
         )
 
 
+def _wanted(parts: Parts) -> review.Wanted:
+    return review.wanted_indexes(parts.page.server.policy, parts.reading.indexes, parts.tables)
+
+
 def missing(parts: Parts) -> bool:
     """Say what is missing where there are no indexes; True where there is no more to show."""
     if parts.reading.indexes:
         return False
+    none = absence(parts.tables)
     empty_panel(
         "No indexes",
-        f"None of MS5.0's telemetry tables is in the schema {plain(parts.schema)} of this database.",
-        "Check the environment's database and schema, and whether the MS5.0 migrations have run.",
+        plain(none.text) if none else "No table here has an index.",
+        plain(none.next_step) if none else missing_next_step(parts.page),
     )
     return True
 
@@ -131,11 +138,15 @@ def tabs(parts: Parts) -> None:
 
 def _use(parts: Parts) -> None:
     totals = review.index_totals(parts.reading, parts.tables)
-    if totals.performance < review.INDEXES_WANTED:
+    wanted = _wanted(parts)
+    if not wanted.is_met(totals):
+        listed = f" Not there: {plain(', '.join(wanted.missing))}." if wanted.missing else ""
         empty_panel(
-            f"{totals.performance} of at least {review.INDEXES_WANTED} indexes",
-            "What dashboards ask most (one machine's latest values, OEE below target, peak demand) has no index of its "
-            "own yet, so the server reads more rows than it shows.",
+            f"{totals.performance} of at least {wanted.number} indexes"
+            if wanted.any_will_do
+            else f"Missing: {len(wanted.missing)} of {wanted.number} indexes",
+            "What dashboards ask most (the latest values of one machine, what is out of bounds) has no index of its "
+            f"own yet, so the server reads more rows than it shows.{listed}",
             missing_next_step(parts.page),
         )
     usage = review.usage_totals(parts.reading.indexes, parts.schema)

@@ -72,7 +72,7 @@ DELAY_COLUMNS = [
     Column("median_s", "Half start within", "seconds"),
     Column("p95_s", "95 of 100 start within", "seconds"),
     Column("worst_s", "Latest start", "seconds"),
-    Column("on_time", "Within 5 min", "percent", "Phase 4's target: jobs start within 5 minutes of their schedule"),
+    Column("on_time", "Within 5 min", "percent", "Of starts, within 5 minutes of their schedule"),
 ]
 FAILURE_COLUMNS = [
     Column("times", "Times", "count"),
@@ -121,7 +121,7 @@ def key_figures(page: Readings, jobs: Sequence[Job]) -> None:
             "Late by over 5 min",
             units.count_text(waiting),
             border=True,
-            help="Jobs that should have started more than 5 minutes ago (Phase 4's target) and have not."
+            help="Jobs that should have started more than 5 minutes ago and have not."
             + _listed(found.late + found.never_ran)
             + (
                 f" Waiting longest: {plain(found.longest_wait_job)}, {units.interval_text(found.longest_wait)}."
@@ -171,7 +171,7 @@ def no_policies(page: Readings) -> None:
         step = "Ask the administrator for the Community build (timescaledb.license = timescale), which is free to use."
     else:
         why = (
-            "No background job compresses, expires or summarises the telemetry tables: they grow until someone clears "
+            "No background job compresses, expires or summarises the tables: they grow until someone clears "
             "them by hand, and long-range charts read raw rows."
         )
         step = shell.missing_next_step(page)
@@ -294,8 +294,8 @@ def _delays(page: Readings, jobs: Sequence[Job]) -> None:
         return
     chart_panel(
         "How long after its due time each job starts",
-        f"Latest start of each job over {units.count_text(int(found['runs'].sum()))} recorded runs; Phase 4 asks for a "
-        "start within 5 min",
+        f"Latest start of each job over {units.count_text(int(found['runs'].sum()))} recorded runs; a start "
+        "within 5 min is asked for",
         delay_figure(found.head(40)),
         found,
         DELAY_COLUMNS,

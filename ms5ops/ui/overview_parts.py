@@ -7,6 +7,7 @@ import streamlit as st
 
 from ms5ops import units
 from ms5ops.errors import HistoryError
+from ms5ops.observe.absence import of_this_database
 from ms5ops.observe.finding import counted
 from ms5ops.observe.health import problems as grave
 from ms5ops.observe.health import worst
@@ -53,7 +54,7 @@ def key_figures(page: Readings) -> None:
             "On disk",
             units.bytes_text(found.stored_bytes),
             border=True,
-            help="All telemetry tables and summaries with their chunks and indexes. The whole database, with other "
+            help="The tables and summaries below with their chunks and indexes. The whole database, with other "
             f"tables and internal data, takes {units.bytes_text(found.database_bytes)}"
             + ("." if found.database_is_exact else " (from page counts, up to 30 % low)."),
         )
@@ -61,14 +62,14 @@ def key_figures(page: Readings) -> None:
             "Rows stored",
             units.short_count_text(found.rows),
             border=True,
-            help="Rows of all telemetry tables, from the planner's statistics; aggregates are not counted.",
+            help="Rows of the tables below, from the planner's statistics; aggregates are not counted.",
         )
         st.metric(
             "Space saved",
             units.percent_text(found.saved_share) if found.compressed_chunks else "none yet",
             border=True,
             help="One minus stored over uncompressed bytes, over all tables and aggregates. Data younger than the "
-            "compression policy's age are still uncompressed. Phase 4 asks for over 70 % of what is compressed.",
+            "compression policy's age are still uncompressed. Of what is compressed over 70 % is asked for.",
         )
         st.metric(
             "Jobs in trouble",
@@ -131,7 +132,7 @@ def tables(page: Readings) -> None:
                 "chunks": one.chunks if one.is_chunked else None,
                 "compressed": one.compressed_share,
             }
-            for one in found
+            for one in of_this_database(found)
         ]
     )
     show_table(frame, TABLE_COLUMNS, key="tables")

@@ -30,7 +30,7 @@ def verify(found: Material) -> None:
     if applied is None:
         st.info("Nothing was applied yet; what is checked here is the result.", icon=ICONS["info"])
         return
-    st.markdown(f"The technical criteria of Phase 4, against the database as it is after **{applied.name}**.")
+    st.markdown(f"The checks after a deployment, against the database as it is after **{applied.name}**.")
     checks = _post(f"{applied.id}{applied.status}", found)
     bad = [one for one in checks if one.verdict == "failed"]
     unknown = [one for one in checks if one.verdict == "could not check"]

@@ -55,18 +55,19 @@ def verdict(found: Material) -> Verdict:
         severity, text = "warning", f"{material.standing(found.open_deployment)}."
     elif found.kept is not None and found.applied is not None:
         severity, text = "ok", f"Plan {found.kept.number} became {found.applied.name}, which is {found.applied.status}."
-    elif found.page.overview.tables.value and all(one.kind == "missing" for one in found.page.overview.tables.value):
-        severity, text = "warning", (
-            f"None of MS5.0's tables is in the schema {found.connected.schema} of this database: there is nothing to "
-            "roll out to. Check the environment's database and schema, and whether the MS5.0 migrations have run."
-        )  # fmt: skip
+    elif found.misfit is not None:
+        severity, text = "warning", "There is nothing to plan: the database has none of the policy set's tables."
     elif found.plan.is_empty:
         severity, text = "ok", "The database is as the policy set wants it: nothing is to do."
     else:
         count = len(found.plan.operations)
         what = f"{count} operation{'' if count == 1 else 's'}"
         destroying = sum(one.destroys is not None for one in found.plan.operations)
-        tail = f", {destroying} of them delete old data for good" if destroying else ", none of which destroys data"
+        tail = (
+            f", {destroying} of them delete{'s' if destroying == 1 else ''} old data for good"
+            if destroying
+            else ", none of which destroys data"
+        )
         severity, text = "info", f"{what} would bring {found.environment} to the policy set{tail}."
     return Verdict(severity, text)
 
@@ -80,6 +81,8 @@ def _steps(found: Material) -> list[tuple[str, Mark, str]]:
             "bad" if found.changed and applied is None else "done",
             f"plan {kept.number} of {kept.author}",
         )
+    elif found.misfit is not None:
+        planned = ("Plan", "bad", "not its tables")
     elif found.plan.is_empty:
         planned = ("Plan", "done", "nothing to do")
     else:

@@ -14,9 +14,9 @@ from ms5ops.control.policy_sets import Chosen
 from ms5ops.control.runs import Order, Run
 from ms5ops.control.service import Service, changes
 from ms5ops.environments import Connected
-from ms5ops.errors import Ms5opsError
+from ms5ops.errors import Ms5opsError, RolloutError
 from ms5ops.policy.document import PolicySet
-from ms5ops.rollout import journal
+from ms5ops.rollout import fit, journal
 from ms5ops.rollout.check import Check
 from ms5ops.rollout.journal import Deployment
 from ms5ops.rollout.operation import Operation
@@ -76,6 +76,14 @@ class Material:
             same = [one for one in self.deployments if one.plan_hash == self.kept.plan_hash]
             return same[0] if same else None
         return self.deployments[0] if self.deployments else None
+
+    @property
+    def misfit(self) -> RolloutError | None:
+        """Why there is nothing to plan, where the database has none of the policy set's tables."""
+        if self.kept is not None:
+            return None
+        tables = self.page.overview.tables.found(())
+        return fit.misfit(self.policy, self.state, tables, self.connected.schema)
 
     @property
     def open_deployment(self) -> Deployment | None:

@@ -4,6 +4,7 @@ import pandas as pd
 import streamlit as st
 
 from ms5ops.control.plans import KeptPlan
+from ms5ops.observe.absence import OTHER_TABLES
 from ms5ops.policy.document import PolicySet
 from ms5ops.policy.lint import LintFinding, lint
 from ms5ops.rollout.check import Check
@@ -13,6 +14,7 @@ from ms5ops.rollout.plan import Plan, risk
 from ms5ops.ui import identity
 from ms5ops.ui import rollout_material as material
 from ms5ops.ui.messages import COLOURS, ICONS, plain
+from ms5ops.ui.panels import empty_panel
 from ms5ops.ui.rollout_material import Material
 from ms5ops.ui.tables import Column, show_table
 from ms5ops.units import MISSING, bytes_text, duration_text, instant_text
@@ -35,6 +37,9 @@ VERDICTS = {"passed": ("check_circle", "green"), "failed": ("error", "red"), "co
 def show(found: Material) -> None:
     """The whole step."""
     _choice(found)
+    if found.misfit is not None:
+        empty_panel(OTHER_TABLES, plain(found.misfit.happened), plain(found.misfit.next_step))
+        return
     if found.plan.is_empty:
         _nothing(found)
     else:

@@ -13,9 +13,10 @@ from streamlit.delta_generator import DeltaGenerator
 from ms5ops.config import SANDBOX, load_settings
 from ms5ops.environments import Connected
 from ms5ops.errors import Ms5opsError
+from ms5ops.observe.absence import absence
 from ms5ops.observe.server import Server
 from ms5ops.queries import version_text
-from ms5ops.ui import drift_banner, identity, readings, replay_line
+from ms5ops.ui import absence_banner, drift_banner, identity, readings, replay_line
 from ms5ops.ui.messages import plain, show_error
 from ms5ops.ui.readings import Readings
 from ms5ops.ui.sources import SOURCES
@@ -68,6 +69,7 @@ def begin(title: str, about: str) -> Readings:
     _reading_time(found, head)
     replay_line.show(found)
     drift_banner.show(found)
+    absence_banner.show(found, title)
     return found
 
 
@@ -123,10 +125,16 @@ def _badges(connected: Connected, server: Server) -> list[Badge]:
 
 
 def missing_next_step(found: Readings) -> str:
-    """Where Phase 4 is not in place: how to get there, on this environment."""
+    """Where what the page is about is not in place: how to get there, on this environment."""
+    none = absence(found.overview.tables.found(()))
+    if none is not None:
+        return plain(none.next_step)
     if found.connected.origin == "simulated":
         return (
             "Plan it and try it on the page Rollout; or see it in place at once: "
-            "`python -m ms5ops sandbox reset --state optimised`"
+            "`python -m ms5ops sandbox reset --state optimised`."
         )
-    return "See what would change, and how, on the page Rollout, or by `python -m ms5ops plan`"
+    return (
+        "See what the policy set would change, and how, on the page Rollout, or by `python -m ms5ops plan`. What it "
+        "does not ask for yet is written into it there, under Adjust the policy set."
+    )

@@ -12,6 +12,7 @@ from ms5ops.config import load_settings
 from ms5ops.errors import HistoryError
 from ms5ops.figures import storage as storage_figures
 from ms5ops.observe import storage, storage_words
+from ms5ops.observe.absence import absence, of_this_database
 from ms5ops.observe.forecast import bytes_per_month, reach, weekly_change
 from ms5ops.observe.growth import (
     Outlook,
@@ -90,11 +91,11 @@ def material(page: Readings) -> Material | None:
         return None
     sized = tuple(table for table in tables if table.size_bytes is not None)
     if not sized:
+        none = absence(tables)
         empty_panel(
-            "No telemetry tables",
-            f"None of the expected tables is in the schema {plain(page.server.schema)} of the database"
-            f" {plain(page.server.database_name)}, and there is no other hypertable.",
-            "Check the environment's database and schema name, and whether the MS5.0 migrations have run.",
+            "No tables",
+            plain(none.text) if none else "No table of the policy set is switched on, and there is no hypertable.",
+            plain(none.next_step) if none else shell.missing_next_step(page),
         )
         return None
     section(overview.growth, "the growth over time")
@@ -138,7 +139,7 @@ def verdict(found: Material) -> None:
     elif found.page.server.edition == "apache":
         st.warning(f"{text} The Apache edition has no compression and no retention.", icon=":material/trending_up:")
     else:
-        st.warning(f"{text} {shell.missing_next_step(found.page)}.", icon=":material/trending_up:")
+        st.warning(f"{text} {shell.missing_next_step(found.page)}", icon=":material/trending_up:")
 
 
 def key_figures(found: Material) -> None:
@@ -159,7 +160,7 @@ def key_figures(found: Material) -> None:
             delta_arrow="off",
             border=True,
             height="stretch",
-            help=f"All telemetry tables and aggregates with chunks, indexes and toast.{whole}",
+            help=f"All hypertables, tables of the policy set and aggregates, with chunks, indexes and toast.{whole}",
         )
         st.metric(
             "Saved by compression",
@@ -343,9 +344,10 @@ def tables(found: Material) -> None:
         explain=f"{SIZE_ABOUT}. {RAW_ABOUT}.",
     )
     show_table(frame, TABLE_COLUMNS, key="storage_all_tables")
-    missing = [table.name for table in found.page.overview.tables.found(()) if table.kind == "missing"]
+    listed = of_this_database(found.page.overview.tables.found(()))
+    missing = [table.name for table in listed if table.kind == "missing"]
     if missing:
-        st.caption(f"Expected, and not there: {plain(', '.join(missing))}.")
+        st.caption(f"In the policy set, and not there: {plain(', '.join(missing))}.")
     page_link("compression", "Compression, chunk by chunk")
     page_link("indexes", "Indexes, one by one")
 

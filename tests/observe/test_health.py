@@ -200,6 +200,35 @@ def test_on_an_empty_database_nothing_is_called_fine_that_is_not_there() -> None
         assert items[key].detail.startswith("Nothing to judge yet: ")
 
 
+def test_a_set_that_asks_for_no_policies_finds_none_missing() -> None:
+    expected = replace(EXPECTED["metric_hist"], compress_after=None, drop_after=None, aggregates=())
+    there = overview(
+        tables=(table(expected=expected),), compression=(compression(job_id=None, before_bytes=0, after_bytes=0),),
+        retention=(retention(job_id=None),), aggregates=(),
+    )  # fmt: skip
+    found = findings(there)
+    assert not [one.key for one in found if one.key.startswith("policies.") and one.severity != "ok"]
+    items = {one.key: one for one in routine(there, found)}
+    assert items["weekly.retention"].status == "done"
+    assert items["weekly.retention"].detail == "No table has a retention policy, and the policy set asks for none."
+    assert items["weekly.compression"].status == "done"
+
+
+def test_sql_to_copy_names_a_table_of_the_database() -> None:
+    expected = replace(EXPECTED["metric_hist"], name="conditions", drop_after=30 * DAY)
+    tables = (
+        table(name="readings", schema="shop", size_bytes=9, expected=replace(expected, name="readings")),
+        table(name="Odd's", schema="shop", size_bytes=10, expected=None),
+    )
+    sql = {one.key: one.remedy_sql for one in diagnoses(overview(tables=tables))}
+    dropping = """drop_chunks('"shop"."readings"', older_than => interval '30 days')"""
+    assert dropping in sql["compression.disk_space"]
+    assert """show_chunks('"shop"."Odd''s"',""" in sql["indexes.bloat"]
+    assert """ALTER TABLE "shop"."Odd's" SET""" in sql["indexes.autovacuum"]
+    none = {one.key: one.remedy_sql for one in diagnoses(overview(tables=()))}
+    assert "drop_chunks('<schema.table>', older_than => interval '<age>')" in none["compression.disk_space"]
+
+
 def test_hypertables_without_policies() -> None:
     expected = {"policies.compression": "warning", "policies.retention": "warning", "policies.aggregates": "warning"}
     assert keys(compression=(compression(job_id=None),), retention=(retention(job_id=None),), aggregates=()) == expected

@@ -1,5 +1,7 @@
 """What a DBA asks of the indexes."""
 
+from dataclasses import replace
+
 import pytest
 
 from ms5ops.observe.index_remedies import drop_sql, rebuild_sql, reindex_sql
@@ -18,10 +20,13 @@ from ms5ops.observe.index_review import (
     state_text,
     usage_totals,
     verdict,
+    wanted_indexes,
 )
 from ms5ops.observe.indexes import Index, IndexReading, duplicates
 from ms5ops.observe.locks import LockBudget, TableLocks
+from ms5ops.policy.document import default_policy
 from tests.observe.examples import DAY, HOUR, NOW, index, table
+from tests.policy.examples import other_tables
 
 SCHEMA = "factory_telemetry"
 
@@ -176,8 +181,34 @@ BUDGET = LockBudget(1_000, (TableLocks("factory_telemetry.metric_hist", 100, 0, 
     ],
 )
 def test_verdict(found: IndexReading, budget: LockBudget | None, severity: str, says: str) -> None:
-    said = verdict(found, [table()], budget, NOW)
+    wanted = wanted_indexes(default_policy(), found.indexes, [table()])
+    said = verdict(found, [table()], budget, NOW, wanted)
     assert (said.severity, says in said.text) == (severity, True), said.text
+
+
+def test_a_set_of_other_tables_asks_for_its_own_indexes_by_name() -> None:
+    tables = [table(schema="shop", name="readings")]
+    there = index(schema="shop", table="shop.readings", name="idx_readings_meter")
+    wanted = wanted_indexes(other_tables(), [there], tables)
+    assert (wanted.number, wanted.missing, wanted.any_will_do) == (2, ("idx_readings_kwh",), False)
+    assert wanted.text == "1 of the policy set's 2"
+    said = verdict(reading(there), tables, None, NOW, wanted)
+    assert said.severity == "warning"
+    assert said.text.startswith("1 index of the policy set is missing: idx_readings_kwh.")
+    both = reading(there, replace(there, name="idx_readings_kwh", columns=("kwh",)))
+    wanted = wanted_indexes(other_tables(), both.indexes, tables)
+    assert verdict(both, tables, None, NOW, wanted).severity == "ok"
+    elsewhere = [replace(one, schema="lab") for one in both.indexes]
+    assert len(wanted_indexes(other_tables(), elsewhere, tables).missing) == 2
+
+
+def test_where_none_of_its_tables_is_there_no_index_is_asked_for() -> None:
+    tables = [table(kind="missing"), table(name="conditions", expected=None)]
+    own = index(table="factory_telemetry.conditions")
+    wanted = wanted_indexes(default_policy(), [own], tables)
+    assert (wanted.number, wanted.missing, wanted.text) == (0, (), "none asked for")
+    assert verdict(reading(own), tables, None, NOW, wanted).severity == "ok"
+    assert index_totals(reading(own), tables).performance == 1
 
 
 def test_frames() -> None:

@@ -44,7 +44,7 @@ def test_nothing_compressed_has_no_share() -> None:
 @pytest.mark.parametrize(
     ("tables", "records", "severity", "says"),
     [
-        ([], [], "info", "none of the tables"),
+        ([], [], "info", "none of the policy set"),
         ([PLAIN], [], "warning", "3.0 MB lie at full size in 1 plain table"),
         ([table()], [OFF], "warning", "switched on for none of the 1 table"),
         ([table()], [compression(before_bytes=0, after_bytes=0)], "info", "No chunk is overdue"),
@@ -57,7 +57,12 @@ def test_nothing_compressed_has_no_share() -> None:
             "warning",
             "5 per segment on metric_hist",
         ),
-        ([table()], [compression(after_bytes=1_202_000)], "warning", "takes 69.95 % less; Phase 4 asks for over 70 %"),
+        (
+            [table()],
+            [compression(after_bytes=1_202_000)],
+            "warning",
+            "takes 69.95 % less; over 70 % saved is asked for",
+        ),
     ],
 )
 def test_verdict(tables: list, records: list, severity: str, says: str) -> None:  # type: ignore[type-arg]

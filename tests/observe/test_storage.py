@@ -139,7 +139,7 @@ def test_without_policies_it_grows_without_end() -> None:
     found, ahead = grown()
     text = storage_words.verdict(TOTALS, found, ahead)
     assert text == (
-        "Telemetry takes 2.0 MB and is expected to grow by about 30.4 MB in the next month. "
+        "The data take 2.0 MB and are expected to grow by about 30.4 MB in the next month. "
         "Nothing is compressed and nothing expires: it "
         "grows without end."
     )
@@ -153,7 +153,7 @@ def test_with_retention_it_levels_off() -> None:
     assert storage_words.level(ahead.frame) == pytest.approx((7 + 8.3) * MB, rel=0.01)
     packed = replace(TOTALS, uncompressed_bytes=8_000_000, compressed_chunks=5)
     text = storage_words.verdict(packed, found, ahead)
-    assert "Without compression it would take 8.0 MB (75 % saved)." in text
+    assert "Without compression they would take 8.0 MB (75 % saved)." in text
     assert "levels off near 15.3 MB" in text
 
 

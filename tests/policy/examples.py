@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ms5ops import paths, strict
-from ms5ops.policy.document import DEFAULT_FILE, PolicySet
+from ms5ops.policy.document import DEFAULT_FILE, PolicySet, default_policy
 
 FILE = Path("policy.toml")
 REMOVED = object()
@@ -37,3 +37,30 @@ def bodies(folder: Path, changes: dict[str, tuple[str, str]]) -> Path:
         assert old in text, f"{file} does not hold {old}"
         (copy / file).write_text(text.replace(old, new))
     return copy
+
+
+def other_tables() -> PolicySet:
+    """A set of none of MS5.0's tables: one with two indexes and a summary per minute."""
+    minutes = "SELECT time_bucket('1 minute', at) AS bucket, meter, sum(kwh) AS kwh FROM shop.readings GROUP BY 1, 2"
+    return PolicySet.model_validate({
+        "schema": "shop",
+        "schedules": default_policy().schedules,
+        "tables": {
+            "readings": {
+                "columns": {"at": "timestamptz", "meter": "integer", "kwh": "real"}, "time_column": "at",
+                "chunk_interval": "7 days", "segment_by": ["meter"], "order_by": ["at DESC"],
+                "compress_after": "7 days", "drop_after": "never",
+            },
+        },
+        "aggregates": {
+            "readings_1min": {
+                "source": "readings", "bucket": "1 minute", "body": minutes, "start_offset": "1 hour",
+                "end_offset": "1 minute", "schedule_interval": "5 minutes", "chunk_interval": "7 days",
+                "materialized_only": True,
+            },
+        },
+        "indexes": {
+            "idx_readings_meter": {"table": "readings", "columns": ["meter", "at DESC"], "purpose": "One meter."},
+            "idx_readings_kwh": {"table": "readings", "columns": ["kwh"], "purpose": "The largest."},
+        },
+    })  # fmt: skip

@@ -11,7 +11,7 @@ from ms5ops.config import MaintenanceWindow
 from ms5ops.policy import criteria, scheduling, sizes, windows
 from ms5ops.policy.lint import RULES, LintFinding, Measured, MeasuredTable, Rule, Severity, lint
 from ms5ops.policy.sizes import suggested_interval
-from tests.policy.examples import REMOVED, changed
+from tests.policy.examples import REMOVED, changed, other_tables
 
 GB = 10**9
 AGG = "aggregates.oee_daily"
@@ -448,3 +448,9 @@ def test_locks_as_they_were_measured() -> None:
         if finding.subject == "metric_hist"
     )
     assert "takes 10,464 locks (2 indexes each" in found.reason
+
+
+def test_counts_and_lags_that_phase_4_promises_are_asked_of_its_tables_alone() -> None:
+    own = other_tables()
+    assert list(scheduling.refresh_lag(own, Measured())) == []
+    assert list(criteria.validation_criteria(own, Measured())) == []

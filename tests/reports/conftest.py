@@ -24,7 +24,7 @@ from ms5ops.rollout.executor import apply
 from ms5ops.sandbox import process
 from ms5ops.snapshots import AGGREGATE_COLUMNS, JOB_COLUMNS, TABLE_COLUMNS, Snapshot, store
 from tests.benchmark.example_runs import example_run
-from tests.rollout.apply.handmade import RESET, VERSIONS, Plan, conditions, index
+from tests.rollout.apply.handmade import ONE_OF_THE_SET, RESET, VERSIONS, Plan, conditions, index
 
 SOURCE = "sandbox not filled"
 HOSTILE = "</title><script>alert('x')</script>{{ 7 * 7 }}<img src=http://evil.example/x.png>"
@@ -65,7 +65,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("reports")
     running = process.start(folder / "sandbox", scheduler=False)
     database = Database(running.target, "write")
-    database.execute(RESET)
+    database.execute([*RESET, *ONE_OF_THE_SET])
     done = apply(database, Plan((index("idx_a", "ts"),)), conditions(), server_versions=VERSIONS)
     assert done.status == "done"
     began, ended = MIDDLE.isoformat(), (MIDDLE + HOUR).isoformat()

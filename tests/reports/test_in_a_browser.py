@@ -41,7 +41,7 @@ def test_it_opens_offline_without_a_word_in_the_console_and_fits_its_paper(
         page.goto(file.as_uri())
         assert asked == [file.as_uri()]
         assert said == []
-        assert page.title() == f"Phase 4 in {MONTH.title}: sandbox"
+        assert page.title() == f"TimescaleDB in {MONTH.title}: sandbox"
         assert page.locator("h2").all_inner_texts() == [
             "Success criteria", "Storage", "Compression", "Background jobs", f"Benchmarks against {MONTH.before.title}",
             "Changes made", "Alerts",

@@ -116,7 +116,7 @@ def test_the_scorecard_is_that_of_the_month_s_end(found: Tags) -> None:
     assert "Deployment 1 ran 1 step, none with an error." in words
     assert "no snapshot of the 31 days before has any." in words
     met = sum(row[0].strip() == "Met" for row in found.rows if row)
-    assert f"Phase 4 meets {met} of its 12 success criteria" in words
+    assert f"{met} of 12 success criteria {'is' if met == 1 else 'are'} met" in words
 
 
 def test_changes_and_alerts_are_those_of_the_month(found: Tags) -> None:
@@ -218,7 +218,7 @@ def test_it_is_written_where_it_was_asked_for(here: Site, tmp_path: Path) -> Non
     done = CliRunner().invoke(app, ["report", "--month", MONTH.name, "--out", str(file)])
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == str(file)
-    assert f"Phase 4 in {MONTH.title}: sandbox: " in done.stderr
+    assert f"TimescaleDB in {MONTH.title}: sandbox: " in done.stderr
     assert file.read_text().startswith("<!doctype html>")
     with pytest.raises(Ms5opsError, match="cannot be written"):
         made("--out", str(tmp_path / "nowhere" / "report.html"))

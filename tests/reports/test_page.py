@@ -31,7 +31,7 @@ def test_the_months_are_those_of_the_history_the_newest_first(here: Site, name: 
 def test_the_file_is_the_report_for_whoever_looks(here: Site) -> None:
     found = readings.open_environment(None)
     html = report_parts._html(found, MONTH.name, Actor("vera", "viewer"))
-    assert f"Phase 4 in {MONTH.title}: sandbox" in html
+    assert f"TimescaleDB in {MONTH.title}: sandbox" in html
     assert "<td>metric_hist</td>" in html
     assert "may not read the audit log" in html
     assert "may not read the audit log" not in report_parts._html(found, MONTH.name, Actor("dora", "dba"))

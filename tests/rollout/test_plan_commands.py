@@ -44,7 +44,7 @@ def test_a_plan_for_people_and_for_programs(sandboxes: Sandboxes, tmp_path: Path
     assert {one["phase"] for one in values["operations"]} == {1, 2}
     assert Plan.from_json(values).state_hash == saved.state_hash, "what --json prints can be applied as well"
     script = run(folder, "plan", "-e", "sandbox", "--sql")
-    assert script.stdout.startswith("-- Phase 4 of ")
+    assert script.stdout.startswith("-- Policy rollout of ")
 
 
 def test_wrong_use_is_refused(sandboxes: Sandboxes, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from ms5ops.rollout.executor import apply
 from ms5ops.sandbox import process
 from ms5ops.snapshots import AGGREGATE_COLUMNS, JOB_COLUMNS, TABLE_COLUMNS, Snapshot, store
 from tests.benchmark.example_runs import example_run
-from tests.rollout.apply.handmade import RESET, VERSIONS, WRONG, Plan, conditions, index
+from tests.rollout.apply.handmade import ONE_OF_THE_SET, RESET, VERSIONS, WRONG, Plan, conditions, index
 
 SOURCE = "sandbox not filled"
 DAY = timedelta(days=1)
@@ -38,7 +38,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("scorecard")
     running = process.start(folder / "sandbox", scheduler=False)
     database = Database(running.target, "write")
-    database.execute(RESET)
+    database.execute([*RESET, *ONE_OF_THE_SET])
     first = apply(database, Plan((index("idx_a", "ts"),)), conditions(), server_versions=VERSIONS)
     assert first.status == "done"
     failed = apply(database, Plan((index("idx_b", "value"), WRONG)), conditions(), server_versions=VERSIONS)

@@ -23,13 +23,13 @@ def with_answers(*good: bool | None) -> Scorecard:
 @pytest.mark.parametrize(
     ("good", "severity", "sentence"),
     [
-        ((True, True), "ok", "Phase 4 meets all 2 of its success criteria."),
-        ((True, None), "info", "Phase 4 meets 1 of its 2 success criteria, and misses none; 1 is not measured yet."),
+        ((True, True), "ok", "All 2 success criteria are met."),
+        ((True, None), "info", "1 of 2 success criteria is met, and none is missed; 1 is not measured yet."),
         ((None, None), "info", "Nothing is measured yet: none of the 2 success criteria can be judged."),
         (
             (True, False),
             "warning",
-            "Phase 4 meets 1 of its 2 success criteria. Not met: All validation checks pass.",
+            "1 of 2 success criteria is met. Not met: All validation checks pass.",
         ),
     ],
 )

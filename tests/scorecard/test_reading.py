@@ -56,7 +56,7 @@ def test_every_value_is_that_of_its_record(here: Site) -> None:
 def test_the_table_names_what_is_measured_how(here: Site) -> None:
     answer = CliRunner(env={"COLUMNS": "200"}).invoke(app, ["scorecard"])
     assert answer.exit_code == 0
-    assert "Phase 4 meets 7 of its 12 success criteria. Not met: The rollout ran without an error" in answer.stdout
+    assert "7 of 12 success criteria are met. Not met: The rollout ran without an error" in answer.stdout
     assert "python -m ms5ops alerts test" in answer.stdout
     assert f"python -m ms5ops benchmark show {here.runs[2].header.run_id}" in answer.stdout
 
@@ -83,7 +83,7 @@ def opened() -> AppTest:
 def test_the_page_says_it_in_a_sentence_three_counts_and_a_row_each(here: Site) -> None:
     page = opened()
     assert not page.exception, page.exception
-    assert page.warning[0].value.startswith("**Phase 4 meets 7 of its 12 success criteria")
+    assert page.warning[0].value.startswith("**7 of 12 success criteria are met")
     assert [(one.label, one.value) for one in page.metric] == [
         ("Met", "7 of 12"), ("Not met", "2 of 12"), ("Not measured yet", "3 of 12"),
     ]  # fmt: skip

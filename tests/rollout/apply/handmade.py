@@ -35,6 +35,11 @@ RESET = [
     "INSERT INTO probe.metric SELECT date_trunc('day', now()) - interval '8 days' + n * interval '5 minutes', n % 5, n"
     " FROM generate_series(1, 8 * 288) n",
 ]
+ONE_OF_THE_SET = [
+    "CREATE SCHEMA factory_telemetry",
+    "CREATE TABLE factory_telemetry.production_context_history (id bigserial, changed_at timestamptz NOT NULL)",
+]
+"""One table of the policy set, plain: without any there is nothing to check after a deployment."""
 
 
 def connected_to(target: Target, **more: Any) -> Connected:

@@ -29,7 +29,7 @@ def verdict(found: Totals, growths: Sequence[TableGrowth], ahead: Outlook, *, po
     expiring = any(one.lifecycle.retain_days is not None for one in growths)
     month = ahead.next_month_bytes
     if month is None:
-        text = f"The data take {size}; too few days are known to say how fast it grows."
+        text = f"The data take {size}; too few days are known to say how fast they grow."
     elif month < 0:
         text = f"The data take {size} and are expected to shrink by about {bytes_text(-month)} in the next month."
     else:

@@ -189,6 +189,18 @@ BAD = [
         Measured(tables={"oee_calculations": MeasuredTable(chunk_count=7_000, index_count=6)}),
         "oee_calculations", "7,000 chunks takes 62,", "tables.oee_calculations.chunk_interval",
     ),
+    Example(  # five years without retention are an outlook
+        sizes.lock_budget, "warning", {"tables.oee_calculations.drop_after": "never"},
+        Measured(tables={"oee_calculations": MeasuredTable(chunk_count=100)}, max_locks_per_transaction=64,
+                 max_connections=150),
+        "oee_calculations", "even one fails", "tables.oee_calculations.chunk_interval",
+    ),
+    Example(  # what fails today is not
+        sizes.lock_budget, "error", {"tables.oee_calculations.drop_after": "never"},
+        Measured(tables={"oee_calculations": MeasuredTable(chunk_count=1_800)}, max_locks_per_transaction=64,
+                 max_connections=100),
+        "oee_calculations", "even one fails", "tables.oee_calculations.chunk_interval",
+    ),
     Example(
         scheduling.background_workers, "warning",
         subject="server", says="16 jobs can be due within the same minute, and of 8 background workers (expected",

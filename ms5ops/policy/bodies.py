@@ -137,13 +137,17 @@ def check_select(sql: str, file: str) -> None:
     statements = [text for text in sqlparse.split(sql) if without_comments(text)]
     if len(statements) != 1:
         raise ValueError(f"{file} holds {len(statements)} statements where one SELECT belongs")
-    bare = _QUOTED.sub("''", without_comments(sql))
+    _check_reads(_QUOTED.sub("''", without_comments(sql)), _CHANGES, file)
+
+
+def _check_reads(bare: str, changes: re.Pattern[str], what: str) -> None:
+    """ValueError where a text without strings and comments is no SELECT, or holds a word that changes something."""
     first = bare.split(None, 1)[0].upper()
     if first not in ("SELECT", "WITH"):
-        raise ValueError(f"{file} starts with {first[:20]!r}: its body must be a SELECT")
-    changing = _CHANGES.search(bare)
+        raise ValueError(f"{what} starts with {first[:20]!r}: its body must be a SELECT")
+    changing = changes.search(bare)
     if changing:
-        raise ValueError(f"{file} holds {changing[0].upper()}: its body must only read")
+        raise ValueError(f"{what} holds {changing[changing.lastindex or 0].upper()}: its body must only read")
 
 
 @lru_cache(maxsize=64)
@@ -185,13 +189,7 @@ def _check_plain(sql: str) -> None:
             )
         at = match.end()
         bare.append("''" if match[0][0] in "'\"" else match[0])
-    text = "".join(bare)
-    first = text.split(None, 1)[0].upper()
-    if first not in ("SELECT", "WITH"):
-        raise ValueError(f"it starts with {first[:20]!r}: it must be a SELECT")
-    changing = _CHANGING_CTE.search(text)
-    if changing:
-        raise ValueError(f"it holds {(changing[1] or changing[2]).upper()}: it must only read")
+    _check_reads("".join(bare), _CHANGING_CTE, "it")
 
 
 def _read(value: Any, info: ValidationInfo) -> SqlBody:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml  # type: ignore[import-untyped]
 from ms5ops import paths
 from ms5ops.cli import app
 from ms5ops.config import ConfigFile, load_settings
+from ms5ops.policy.document import PolicySet, default_policy
 from ms5ops.ui.links import TITLES
 from ms5ops.ui.sources import SOURCES
 
@@ -103,6 +105,15 @@ def test_settings_in_a_document_are_accepted(name: str) -> None:
         r"^```toml\n(.*?)^```", DOCUMENTS[name].read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     ):
         ConfigFile.model_validate(tomllib.loads(block))
+
+
+def test_the_example_of_a_set_for_tables_of_ones_own_is_one() -> None:
+    section = DOCUMENTS["rollout.md"].read_text(encoding="utf-8").split("\n## Your own tables\n")[1].split("\n## ")[0]
+    example = textwrap.dedent(section[section.index("    schema = ") :].split("\n\n`columns`")[0])
+    document = {**tomllib.loads(example), "schedules": default_policy().schedules}
+    policy = PolicySet.model_validate(document, context={"sql_folder": paths.SQL})
+    assert policy.aggregates["conditions_hourly"].body.reads == ("public.conditions",)
+    assert [one.name for one in policy.active_indexes] == ["idx_conditions_device"]
 
 
 def test_sections_that_messages_point_to_are_in_the_readme() -> None:

@@ -43,7 +43,8 @@ class Absence:
             other = f" Or set the environment's {_SCHEMA}: {self._others()}." if self.elsewhere else ""
             return (
                 f"Write a policy set for what is there ({_ADOPT} --out FILE) and put it in force (policy save FILE "
-                f"--comment WHY --use), or do both on the page Rollout under Adjust the policy set, From the database.{other}"
+                "--comment WHY --use), or do both on the page Rollout under Adjust the policy set, From the database."
+                f"{other}"
             )
         if self.elsewhere:
             return f"Set the environment's {_SCHEMA}."

@@ -1,4 +1,4 @@
-"""Scorecard: does Phase 4 bring what was promised, and what shows it?"""
+"""Scorecard: does the rollout bring what was promised, and what shows it?"""
 
 from ms5ops.ui import report_parts, shell
 from ms5ops.ui import scorecard_parts as parts

@@ -129,7 +129,7 @@ def test_a_file_that_cannot_be_printed_stays_as_it_was(
     asked = ["report", "--month", MONTH.name, "--out", str(file)]
     assert "ended with code 1" in str(CliRunner().invoke(app, asked).exception)
     assert file.read_bytes() == b"last month's"
-    browser_that(f"grep -q '<h1>Phase 4 in {MONTH.title}' report.html && {PRINTS}")
+    browser_that(f"grep -q '<h1>TimescaleDB in {MONTH.title}' report.html && {PRINTS}")
     done = CliRunner().invoke(app, asked)
     assert (done.exit_code, file.read_bytes()[:5]) == (0, b"%PDF-"), done.output
     assert not [one for one in tmp_path.iterdir() if one.name.endswith(".new")]
@@ -197,7 +197,7 @@ def test_a_real_browser_prints_the_months_report(here: Site, prints: None, tmp_p
     assert done.exit_code == 0, (done.output, done.exception)
     printed = file.read_bytes()
     assert printed.startswith(b"%PDF-")
-    title = f"Phase 4 in {MONTH.title}: sandbox"
+    title = f"TimescaleDB in {MONTH.title}: sandbox"
     assert f"/Title ({title})".encode() in printed
     assert 2 <= printed.count(b"/Type /Page\n") <= 8
     assert b"/MediaBox [0 0 594.95996 841.91998]" in printed
